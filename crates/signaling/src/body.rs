@@ -1,0 +1,132 @@
+//! What the two in a room tell one another through the server's relay, sealed: the offer/answer exchange of JSEP (RFC
+//! 9429), trickled candidates (RFC 8838), and the fallback of the `control` data channel.
+
+use serde::{Deserialize, Serialize};
+
+/// The largest session description, bytes.
+pub const MAX_SDP_BYTES: usize = 32 * 1024;
+/// The longest candidate line, bytes.
+pub const MAX_CANDIDATE_BYTES: usize = 1024;
+/// The longest `sdpMid` or `usernameFragment`, bytes.
+pub const MAX_TAG_BYTES: usize = 256;
+/// The longest control message, bytes.
+pub const MAX_CONTROL_BYTES: usize = 16 * 1024;
+/// The longest reason of a goodbye, bytes.
+pub const MAX_BYE_BYTES: usize = 128;
+
+/// One message between the two, as it stands inside a [`crate::Seal`].
+///
+/// A `fingerprint` is the SHA-256 of the sender's DTLS certificate as RFC 8122 writes it, without the name of the
+/// hash: 32 pairs of hex digits of either case, joined by colons.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Body {
+    /// Joiner to creator, first of all.
+    Knock {
+        /// The version of what stands in these bodies, [`Body::VERSION`].
+        version: u32,
+        /// The joiner's certificate.
+        fingerprint: String,
+    },
+    /// Creator to joiner, and again for every renegotiation.
+    Offer {
+        /// The session description.
+        sdp: String,
+        /// The sender's certificate.
+        fingerprint: String,
+        /// Whether this offer restarts ICE (RFC 8445, section 9).
+        #[serde(default)]
+        restart: bool,
+    },
+    /// The answer to the newest offer.
+    Answer {
+        /// The session description.
+        sdp: String,
+        /// The sender's certificate.
+        fingerprint: String,
+    },
+    /// One candidate; the fields are those of `RTCIceCandidateInit`.
+    Candidate {
+        /// The candidate line, beginning with `candidate:`.
+        candidate: String,
+        /// The media section it is for.
+        #[serde(rename = "sdpMid", default, skip_serializing_if = "Option::is_none")]
+        sdp_mid: Option<String>,
+        /// The index of that section.
+        #[serde(rename = "sdpMLineIndex", default, skip_serializing_if = "Option::is_none")]
+        sdp_mline_index: Option<u16>,
+        /// The generation of candidates it belongs to.
+        #[serde(rename = "usernameFragment", default, skip_serializing_if = "Option::is_none")]
+        username_fragment: Option<String>,
+    },
+    /// No more candidates for this generation.
+    EndOfCandidates,
+    /// A message of the `control` data channel, while that channel isn't open.
+    Control {
+        /// The message, as it would stand on the channel.
+        text: String,
+    },
+    /// The sender has ended the call.
+    Bye {
+        /// Why, as a short kebab-case word.
+        reason: String,
+    },
+}
+
+impl Body {
+    /// The version of these bodies, which a joiner names in its [`Body::Knock`].
+    pub const VERSION: u32 = 1;
+
+    /// Checks every size and form that this module promises.
+    ///
+    /// # Errors
+    /// [`BodyError`], which names the field.
+    pub fn check(&self) -> Result<(), BodyError> {
+        match self {
+            Self::Knock { fingerprint, .. } => check_fingerprint(fingerprint),
+            Self::Offer { sdp, fingerprint, .. } | Self::Answer { sdp, fingerprint } => {
+                check_size("sdp", sdp, MAX_SDP_BYTES)?;
+                check_fingerprint(fingerprint)
+            }
+            Self::Candidate { candidate, sdp_mid, username_fragment, .. } => {
+                check_size("candidate", candidate, MAX_CANDIDATE_BYTES)?;
+                check_size("sdpMid", sdp_mid.as_deref().unwrap_or_default(), MAX_TAG_BYTES)?;
+                check_size("usernameFragment", username_fragment.as_deref().unwrap_or_default(), MAX_TAG_BYTES)
+            }
+            Self::EndOfCandidates => Ok(()),
+            Self::Control { text } => check_size("text", text, MAX_CONTROL_BYTES),
+            Self::Bye { reason } => check_size("reason", reason, MAX_BYE_BYTES),
+        }
+    }
+}
+
+/// What is wrong with a body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// A field is longer than allowed.
+    #[error("{field} has {bytes} bytes, {limit} are allowed")]
+    TooLarge {
+        /// Its name on the wire.
+        field: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// Not 32 pairs of hex digits with colons.
+    #[error("the fingerprint isn't a SHA-256 fingerprint")]
+    Fingerprint,
+}
+
+fn check_size(field: &'static str, value: &str, limit: usize) -> Result<(), BodyError> {
+    if value.len() > limit {
+        return Err(BodyError::TooLarge { field, bytes: value.len(), limit });
+    }
+    Ok(())
+}
+
+fn check_fingerprint(value: &str) -> Result<(), BodyError> {
+    let is_pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
+    if value.split(':').count() == 32 && value.split(':').all(is_pair) { Ok(()) } else { Err(BodyError::Fingerprint) }
+}
