@@ -1,0 +1,58 @@
+//! The two settings of a running openh264 encoder that its safe wrapper can't reach: rate and cadence.
+//!
+//! This is the only module of the crate that may say `unsafe`.
+#![allow(unsafe_code, reason = "openh264's options are set through pointers, and the wrapper has no setter for these")]
+
+use std::ffi::{c_int, c_void};
+
+use openh264::encoder::Encoder;
+use openh264_sys2::{
+    ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_MAX_BITRATE, SBitrateInfo,
+    SPATIAL_LAYER_0, SPATIAL_LAYER_ALL,
+};
+
+use crate::error::CodecError;
+
+/// Sets the rate, bits per second, with `max_bps` as the ceiling over openh264's own window of 5 s.
+///
+/// openh264 refuses any state in which the target lies above the ceiling, so the order of the steps depends on the
+/// direction.
+///
+/// # Errors
+/// When openh264 refuses a value, or was never given a picture.
+pub(super) fn set_rate(encoder: &mut Encoder, bps: c_int, max_bps: c_int, raising: bool) -> Result<(), CodecError> {
+    if raising {
+        set_bitrate(encoder, ENCODER_OPTION_MAX_BITRATE, SPATIAL_LAYER_0, max_bps)?;
+        set_bitrate(encoder, ENCODER_OPTION_BITRATE, SPATIAL_LAYER_ALL, bps)
+    } else {
+        set_bitrate(encoder, ENCODER_OPTION_BITRATE, SPATIAL_LAYER_ALL, bps)?;
+        set_bitrate(encoder, ENCODER_OPTION_MAX_BITRATE, SPATIAL_LAYER_0, max_bps)
+    }
+}
+
+/// Tells openh264 how many pictures a second really come.
+///
+/// # Errors
+/// When openh264 refuses the value, or was never given a picture.
+pub(super) fn set_frame_rate(encoder: &mut Encoder, fps: f32) -> Result<(), CodecError> {
+    let mut fps = fps;
+    // SAFETY: ENCODER_OPTION_FRAME_RATE reads one float through the pointer, which outlives the call.
+    let code = unsafe {
+        encoder.raw_api().set_option(ENCODER_OPTION_FRAME_RATE, (&raw mut fps).cast::<c_void>())
+    };
+    accepted(code, "frame rate")
+}
+
+fn set_bitrate(encoder: &mut Encoder, option: ENCODER_OPTION, layer: c_int, bps: c_int) -> Result<(), CodecError> {
+    let mut info = SBitrateInfo { iLayer: layer as _, iBitrate: bps };
+    // SAFETY: both rate options read one SBitrateInfo through the pointer, which outlives the call.
+    let code = unsafe { encoder.raw_api().set_option(option, (&raw mut info).cast::<c_void>()) };
+    accepted(code, "bit rate")
+}
+
+fn accepted(code: c_int, what: &str) -> Result<(), CodecError> {
+    if code == 0 {
+        return Ok(());
+    }
+    Err(CodecError::Setup { codec: super::CODEC, reason: format!("{what} refused with code {code}") })
+}
