@@ -1,0 +1,187 @@
+//! What goes into a session and what comes out of it.
+
+use visavis_signaling::RoomCode;
+
+use crate::control::{MediaState, ReceiveReport};
+use crate::state::{CallState, PeerState, SignalingState};
+
+/// What the person wants.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Intent {
+    /// Get a code and wait.
+    Create,
+    /// Join the one who waits behind this code.
+    Join(RoomCode),
+}
+
+/// Everything that can happen to a call, besides time passing.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Input {
+    /// The person, or the devices, changed something.
+    Command(Command),
+    /// The socket to the server.
+    Socket(SocketInput),
+    /// The peer connection of this generation; results for older ones are skipped.
+    Transport {
+        /// The number that [`TransportAction::Open`] gave.
+        generation: u32,
+        /// What happened.
+        input: TransportInput,
+    },
+}
+
+/// What a person can do in a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// End the call.
+    HangUp,
+    /// What we send has changed.
+    Media(MediaState),
+    /// What we received over the last second, for the other side to know.
+    Report(ReceiveReport),
+}
+
+/// What the socket to the server reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketInput {
+    /// It is open.
+    Opened,
+    /// A text frame came.
+    Text(String),
+    /// It is gone, or couldn't be opened.
+    Closed {
+        /// Why, in plain words.
+        reason: String,
+    },
+}
+
+/// What the peer connection reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransportInput {
+    /// The offer that was asked for; it is the local description now.
+    OfferReady(String),
+    /// The answer to the other's offer; it is the local description now.
+    AnswerReady(String),
+    /// The other's answer is in force.
+    AnswerAccepted,
+    /// A local address was found.
+    Candidate(Candidate),
+    /// No more addresses will be found.
+    EndOfCandidates,
+    /// The peer connection's state changed.
+    State(PeerState),
+    /// The data channel `control` opened.
+    ControlOpened,
+    /// A text message came over it.
+    Control(String),
+    /// It closed.
+    ControlClosed,
+    /// An action failed.
+    Failed {
+        /// Why, in plain words.
+        reason: String,
+    },
+}
+
+/// An ICE candidate as the W3C's RTCIceCandidateInit carries it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidate {
+    /// The candidate-attribute, RFC 8839, section 5.1.
+    pub candidate: String,
+    /// The media section it belongs to.
+    pub sdp_mid: Option<String>,
+    /// The index of that section.
+    pub sdp_mline_index: Option<u16>,
+    /// The ICE generation it belongs to.
+    pub username_fragment: Option<String>,
+}
+
+/// What the session wants done, or known.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Output {
+    /// To the socket of the server.
+    Socket(SocketAction),
+    /// To the peer connection of this generation.
+    Transport {
+        /// Which one.
+        generation: u32,
+        /// What to do, in the order given.
+        action: TransportAction,
+    },
+    /// To whoever watches the call.
+    Event(CallEvent),
+}
+
+/// What the socket is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketAction {
+    /// Open a socket to the server of this index in the list that the session was given; an open one is dropped first.
+    Connect {
+        /// Index of the server.
+        server: usize,
+    },
+    /// Send a text frame.
+    Send(String),
+    /// Close the socket.
+    Disconnect,
+}
+
+/// What the peer connection is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransportAction {
+    /// Make a peer connection. The one before it is closed already.
+    Open,
+    /// Make an offer.
+    CreateOffer {
+        /// With new ICE credentials.
+        ice_restart: bool,
+    },
+    /// Take the other's offer and make an answer.
+    AcceptOffer {
+        /// The offer.
+        sdp: String,
+        /// The SHA-256 fingerprint that the other's certificate must have, `AB:CD:…`.
+        fingerprint: String,
+    },
+    /// Take the other's answer.
+    AcceptAnswer {
+        /// The answer.
+        sdp: String,
+        /// The SHA-256 fingerprint that the other's certificate must have, `AB:CD:…`.
+        fingerprint: String,
+    },
+    /// Take one of the other's addresses.
+    AddCandidate(Candidate),
+    /// Send a text message over the data channel `control`.
+    SendControl(String),
+    /// Close it.
+    Close,
+}
+
+/// What whoever watches the call is told.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum CallEvent {
+    /// The call's state changed.
+    State(CallState),
+    /// The peer connection's state changed.
+    Peer(PeerState),
+    /// The connection to the server changed.
+    Signaling(SignalingState),
+    /// What the other side sends changed.
+    RemoteMedia(MediaState),
+    /// What the other side receives from us.
+    RemoteReport(ReceiveReport),
+    /// So many people are in line before us.
+    InLine {
+        /// How many.
+        ahead: u32,
+    },
+    /// Something senseless came in a call that is up; it was dropped.
+    Dropped {
+        /// How many so far.
+        count: u32,
+    },
+}

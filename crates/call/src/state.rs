@@ -1,0 +1,197 @@
+//! The states that a call shows, and the reasons for which it ends.
+
+use std::fmt;
+use std::time::Instant;
+
+use visavis_signaling::{Nameplate, RoomCode};
+
+/// Where a call stands. The transitions, with their drawing, are in `session.rs`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum CallState {
+    /// Reaching the server, or in line to be let in.
+    New,
+    /// The code exists; nobody has typed it yet.
+    Waiting {
+        /// The code to tell the other.
+        code: RoomCode,
+    },
+    /// Somebody typed the code (or we did): the exchange is going on.
+    Verifying,
+    /// Both know each other; the path between them is being found.
+    Connecting,
+    /// Sound and picture flow.
+    Connected {
+        /// Since when.
+        since: Instant,
+    },
+    /// The path was lost and is being looked for anew.
+    Disconnected {
+        /// When the call had come up.
+        since: Instant,
+        /// When the path was lost.
+        lost: Instant,
+    },
+    /// Over.
+    Closed(CloseReason),
+}
+
+impl CallState {
+    /// The state's name in the protocol's drawing.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Waiting { .. } => "waiting",
+            Self::Verifying => "verifying",
+            Self::Connecting => "connecting",
+            Self::Connected { .. } => "connected",
+            Self::Disconnected { .. } => "disconnected",
+            Self::Closed(_) => "closed",
+        }
+    }
+}
+
+/// The peer connection's own states, as the W3C names them (RTCPeerConnectionState).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PeerState {
+    /// Nothing has happened.
+    #[default]
+    New,
+    /// ICE or DTLS is going on.
+    Connecting,
+    /// A path is up.
+    Connected,
+    /// The path was lost, perhaps for a moment.
+    Disconnected,
+    /// No path works.
+    Failed,
+    /// Closed for good.
+    Closed,
+}
+
+impl PeerState {
+    /// The W3C's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Disconnected => "disconnected",
+            Self::Failed => "failed",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// The connection to the signalling server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignalingState {
+    /// Being reached for the first time.
+    Connecting,
+    /// Reached.
+    Online,
+    /// Lost; being reached again.
+    Offline {
+        /// What went wrong, in plain words.
+        reason: String,
+    },
+}
+
+/// Why a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// We hung up.
+    HungUp,
+    /// The other hung up.
+    PeerHungUp,
+    /// The other went away without a word, and didn't come back.
+    PeerLost,
+    /// The code had nobody waiting behind it.
+    NoSuchRoom {
+        /// The number that was asked for.
+        nameplate: Nameplate,
+    },
+    /// Two people are already in the room.
+    RoomFull,
+    /// The one who waits didn't answer in time.
+    NoAnswer,
+    /// The code lapsed because nobody came.
+    Expired,
+    /// The server wasn't there, or isn't a Visavis server.
+    ServerUnreachable {
+        /// What went wrong, in plain words.
+        reason: String,
+    },
+    /// The server said no.
+    ServerRefused {
+        /// The server's stable code.
+        code: String,
+        /// The server's words.
+        text: String,
+    },
+    /// Both are there, but no path between them was found in time.
+    NoPath,
+    /// The other side sent something that makes no sense before the call was up.
+    BadMessage {
+        /// What was wrong.
+        reason: String,
+    },
+    /// The connection failed inside.
+    TransportFailed {
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+impl CloseReason {
+    /// A stable word for programs: the UI and scripts branch on it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::HungUp => "hung-up",
+            Self::PeerHungUp => "peer-hung-up",
+            Self::PeerLost => "peer-lost",
+            Self::NoSuchRoom { .. } => "no-such-room",
+            Self::RoomFull => "room-full",
+            Self::NoAnswer => "no-answer",
+            Self::Expired => "expired",
+            Self::ServerUnreachable { .. } => "server-unreachable",
+            Self::ServerRefused { .. } => "server-refused",
+            Self::NoPath => "no-path",
+            Self::BadMessage { .. } => "bad-message",
+            Self::TransportFailed { .. } => "transport-failed",
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HungUp => f.write_str("You hung up."),
+            Self::PeerHungUp => f.write_str("The other person hung up."),
+            Self::PeerLost => f.write_str("The connection to the other person was lost. You can call again."),
+            Self::NoSuchRoom { nameplate } => {
+                write!(f, "No one is waiting on {nameplate}. Check the number, or ask for a new code.")
+            }
+            Self::RoomFull => {
+                f.write_str("Two people are already here. If you didn't expect that, ask for a new code.")
+            }
+            Self::NoAnswer => f.write_str("The person with this code didn't answer. Try again, or ask for a new code."),
+            Self::Expired => f.write_str("Nobody came, and the code has lapsed. Start a new call for a new code."),
+            Self::ServerUnreachable { reason } => {
+                write!(f, "The server can't be reached: {reason}. Check its address in the settings.")
+            }
+            Self::ServerRefused { text, .. } => write!(f, "The server said no: {text}"),
+            Self::NoPath => {
+                f.write_str("No path to the other person was found. A TURN server in the settings would help here.")
+            }
+            Self::BadMessage { reason } => {
+                write!(f, "The other side's app doesn't speak this version's language: {reason}.")
+            }
+            Self::TransportFailed { reason } => write!(f, "The connection failed: {reason}. You can call again."),
+        }
+    }
+}
