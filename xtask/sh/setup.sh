@@ -153,7 +153,7 @@ need_rust() {
       rustup update stable </dev/null
       rustup default stable </dev/null
     else
-      curl --proto '=https' --tlsv1.2 -fsS https://sh.rustup.rs | sh -s -- -y --profile minimal --no-modify-path
+      curl --proto '=https' --tlsv1.2 -fsS https://static.rust-lang.org/rustup/rustup-init.sh | sh -s -- -y --profile minimal --no-modify-path
     fi
     PATH=$HOME/.cargo/bin:$PATH
   fi

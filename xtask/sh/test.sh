@@ -12,7 +12,7 @@ readonly ALL_STEPS="$CHECK_STEPS ui-test build bindings test doctest e2e"
 
 run_fmt_rust() { cargo fmt --all --check; }
 run_fmt_toml() { taplo fmt --check --diff; }
-run_fmt_ui() { cd ui && npx --no-install prettier --check .; }
+run_fmt_ui() { npm --prefix ui run format; }
 run_typos() { typos; }
 run_shellcheck() { shellcheck -x dev .ci/run xtask/sh/*.sh; }
 run_ui_lint() { npm --prefix ui run lint; }
