@@ -1,1 +1,45 @@
-//! Under construction.
+//! One peer connection: video and audio both ways and a data channel named `control`, over ICE, DTLS and SRTP.
+//!
+//! This is the only crate that names `webrtc` and `rtc`. It decides nothing about the call: it does what the session
+//! asks for and tells what happens. Clock, timers, sockets and tasks come from outside as a [`runtime::Runtime`], so
+//! that two whole engines can run in virtual time.
+//!
+//! A [`Transport`] is made, offers or answers ([`Transport::create_offer`], [`Transport::accept_offer`],
+//! [`Transport::accept_answer`]), trades candidates, sends through its [`MediaSender`] and receives into the
+//! [`MediaSinks`] that it was given. Whatever comes from the other side may be wrong in any way: it is refused with a
+//! [`TransportError`] and leaves the connection as it was.
+
+mod certificate;
+mod config;
+mod connection;
+mod control;
+mod error;
+mod event;
+mod feedback;
+mod handler;
+mod interfaces;
+mod media;
+mod queue;
+mod sdp;
+mod shared;
+mod stats;
+
+use std::sync::Arc;
+
+pub use webrtc::runtime;
+
+pub use certificate::{Certificate, Fingerprint};
+pub use config::{IceServer, TransportConfig};
+pub use connection::Transport;
+pub use control::MAX_CONTROL_BYTES;
+pub use error::TransportError;
+pub use event::{Candidate, PeerState, TransportEvent};
+pub use media::MediaSender;
+pub use queue::{MediaSinks, MediaSources, PacketSink, PacketSource, ReceivedPacket, media_queues, packet_queue};
+pub use stats::{CandidateEnd, MediaStats, SelectedPair, TransportStats};
+
+/// The real runtime: system clock and sockets. Whoever drives it must be inside a Tokio runtime.
+#[must_use]
+pub fn tokio_runtime() -> Arc<dyn runtime::Runtime> {
+    Arc::new(runtime::TokioRuntime)
+}

@@ -1,0 +1,97 @@
+//! What a connection is told when it is made.
+
+use std::net::IpAddr;
+
+use webrtc::peer_connection::{RTCConfiguration, RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy};
+
+use crate::certificate::Certificate;
+use crate::error::TransportError;
+
+/// A STUN or TURN server (RFC 7064, RFC 7065).
+#[derive(Clone, PartialEq, Eq)]
+pub struct IceServer {
+    /// `stun:host[:port]` or `turn:host[:port][?transport=udp]`.
+    pub urls: Vec<String>,
+    /// TURN: the user's name, else empty.
+    pub username: String,
+    /// TURN: the password, else empty.
+    pub credential: String,
+}
+
+impl std::fmt::Debug for IceServer {
+    // A password has no place in a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
+    }
+}
+
+/// How a connection reaches the network.
+#[derive(Clone, Debug, Default)]
+pub struct TransportConfig {
+    /// Servers that tell us our public address, or relay for us.
+    pub ice_servers: Vec<IceServer>,
+    /// Use and tell relayed addresses only, so that the other side never learns ours.
+    pub relay_only: bool,
+    /// The addresses of this machine to use; empty: those of all interfaces, with loopback.
+    pub bind: Vec<IpAddr>,
+    /// The certificate to show; none: a new one.
+    pub certificate: Option<Certificate>,
+}
+
+impl TransportConfig {
+    pub(crate) fn to_rtc(&self, certificate: &Certificate) -> Result<RTCConfiguration, TransportError> {
+        let policy = if self.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
+        let servers = self.ice_servers.iter().map(to_rtc_server).collect::<Result<_, _>>()?;
+        Ok(RTCConfigurationBuilder::new()
+            .with_ice_servers(servers)
+            .with_ice_transport_policy(policy)
+            .with_certificates(vec![certificate.inner()])
+            .build())
+    }
+}
+
+fn to_rtc_server(server: &IceServer) -> Result<RTCIceServer, TransportError> {
+    for url in &server.urls {
+        let refuse = |reason: &str| TransportError::BadServer { url: url.clone(), reason: reason.to_owned() };
+        let (scheme, rest) = url.split_once(':').ok_or_else(|| refuse("it has no scheme"))?;
+        if rest.is_empty() {
+            return Err(refuse("it names no host"));
+        }
+        match scheme {
+            "stun" => {}
+            "turn" if server.username.is_empty() || server.credential.is_empty() => {
+                return Err(refuse("a TURN server needs a user name and a password"));
+            }
+            "turn" => {}
+            "turns" | "stuns" => return Err(refuse("TLS isn't supported yet")),
+            _ => return Err(refuse("it is neither stun: nor turn:")),
+        }
+    }
+    Ok(RTCIceServer {
+        urls: server.urls.clone(),
+        username: server.username.clone(),
+        credential: server.credential.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn server(url: &str, username: &str) -> IceServer {
+        IceServer { urls: vec![url.to_owned()], username: username.to_owned(), credential: username.to_owned() }
+    }
+
+    #[test]
+    fn unusable_servers_are_named() {
+        for (url, user) in [("example.org", ""), ("turn:", "u"), ("turn:host", ""), ("turns:host", "u"), ("http:h", "")]
+        {
+            let error = to_rtc_server(&server(url, user)).unwrap_err();
+            assert!(matches!(error, TransportError::BadServer { url: named, .. } if named == url));
+        }
+        assert!(to_rtc_server(&server("turn:host:3478?transport=udp", "u")).is_ok());
+        assert!(to_rtc_server(&server("stun:host", "")).is_ok());
+    }
+}

@@ -1,0 +1,172 @@
+//! Looks at what the other side says before the connection is touched (RFC 8866, RFC 8829, RFC 8839).
+//!
+//! The connection takes a description step by step and can't undo a step, so everything that could fail on the way is
+//! looked for here: after a refusal the connection is as it was.
+
+use rtc::ice::candidate::unmarshal_candidate;
+use rtc::sdp::description::media::MediaDescription;
+use rtc::sdp::description::session::SessionDescription;
+use webrtc::peer_connection::RTCSessionDescription;
+
+use crate::certificate::Fingerprint;
+use crate::error::TransportError;
+use crate::event::Candidate;
+
+/// A browser's offer has some eight thousand bytes.
+pub(crate) const MAX_SDP_BYTES: usize = 64 * 1024;
+/// The longest candidate line that a browser writes has about three hundred bytes.
+pub(crate) const MAX_CANDIDATE_BYTES: usize = 1024;
+/// Two media sections and the data channel are what we offer; a browser may add some.
+const MAX_SECTIONS: usize = 16;
+
+fn bad(reason: impl Into<String>) -> TransportError {
+    TransportError::BadDescription(reason.into())
+}
+
+/// Reads an offer and checks that the connection can take it whole.
+pub(crate) fn read_offer(sdp: &str, expected: &Fingerprint) -> Result<RTCSessionDescription, TransportError> {
+    check(sdp, expected)?;
+    RTCSessionDescription::offer(sdp.to_owned()).map_err(|error| bad(error.to_string()))
+}
+
+/// Reads an answer and checks that the connection can take it whole.
+pub(crate) fn read_answer(
+    sdp: &str,
+    expected: &Fingerprint,
+    offered: &str,
+) -> Result<RTCSessionDescription, TransportError> {
+    let answer = check(sdp, expected)?;
+    let offer = parse(offered)?;
+    let mids = |d: &SessionDescription| d.media_descriptions.iter().map(|m| attribute(m, "mid")).collect::<Vec<_>>();
+    // RFC 8829, section 5.3.1: an answer has the sections of the offer, in their order.
+    if mids(&answer) != mids(&offer) {
+        return Err(bad("the answer's media sections aren't those of our offer"));
+    }
+    RTCSessionDescription::answer(sdp.to_owned()).map_err(|error| bad(error.to_string()))
+}
+
+fn parse(sdp: &str) -> Result<SessionDescription, TransportError> {
+    SessionDescription::unmarshal(&mut std::io::Cursor::new(sdp.as_bytes())).map_err(|error| bad(error.to_string()))
+}
+
+fn check(sdp: &str, expected: &Fingerprint) -> Result<SessionDescription, TransportError> {
+    if sdp.len() > MAX_SDP_BYTES {
+        return Err(TransportError::TooLarge { what: "a session description", limit: MAX_SDP_BYTES });
+    }
+    let parsed = parse(sdp)?;
+    if parsed.media_descriptions.is_empty() {
+        return Err(bad("it has no media section"));
+    }
+    if parsed.media_descriptions.len() > MAX_SECTIONS {
+        return Err(TransportError::TooLarge { what: "the number of media sections", limit: MAX_SECTIONS });
+    }
+    check_fingerprints(&parsed, expected)?;
+    check_credentials(&parsed)?;
+    parsed.media_descriptions.iter().try_for_each(check_section)?;
+    Ok(parsed)
+}
+
+fn attribute(media: &MediaDescription, key: &str) -> Option<String> {
+    media.attribute(key).flatten().map(str::to_owned)
+}
+
+/// Every fingerprint must be the one agreed on: the connection trusts the first, another stack might another.
+fn check_fingerprints(sdp: &SessionDescription, expected: &Fingerprint) -> Result<(), TransportError> {
+    let of_session = sdp.attributes.iter();
+    let of_media = sdp.media_descriptions.iter().flat_map(|media| media.attributes.iter());
+    let mut found = None;
+    for value in of_session.chain(of_media).filter(|a| a.key == "fingerprint").filter_map(|a| a.value.as_deref()) {
+        let (algorithm, hash) = value.split_once(' ').ok_or_else(|| bad("a fingerprint without a hash"))?;
+        if !algorithm.eq_ignore_ascii_case("sha-256") || hash.parse::<Fingerprint>()? != *expected {
+            return Err(TransportError::WrongFingerprint);
+        }
+        // The connection compares them as text.
+        if *found.get_or_insert(value) != value {
+            return Err(bad("fingerprints written in several ways"));
+        }
+    }
+    found.map(|_| ()).ok_or_else(|| bad("it has no fingerprint"))
+}
+
+/// With all media in one bundle there is one pair of ICE credentials (RFC 9143, section 7.3.2; RFC 8839, section 5.4).
+fn check_credentials(sdp: &SessionDescription) -> Result<(), TransportError> {
+    for (key, length) in [("ice-ufrag", 4..=256), ("ice-pwd", 22..=256)] {
+        let mut found = sdp.attribute(key).cloned();
+        for media in &sdp.media_descriptions {
+            match (&found, attribute(media, key)) {
+                (Some(one), Some(other)) if *one != other => return Err(bad(format!("several values of {key}"))),
+                (None, Some(value)) => found = Some(value),
+                _ => {}
+            }
+        }
+        let value = found.ok_or_else(|| bad(format!("it has no {key}")))?;
+        if !length.contains(&value.len()) {
+            return Err(bad(format!("{key} has {} characters", value.len())));
+        }
+    }
+    Ok(())
+}
+
+fn check_section(media: &MediaDescription) -> Result<(), TransportError> {
+    let mid = attribute(media, "mid").filter(|mid| !mid.is_empty() && mid.len() <= 32);
+    let mid = mid.ok_or_else(|| bad("a media section without a usable mid"))?;
+    let kind = media.media_name.media.as_str();
+    let is_data = kind == "application" && media.media_name.formats.iter().any(|f| f == "webrtc-datachannel");
+    let is_media = matches!(kind, "audio" | "video");
+    if !is_data && !is_media {
+        return Err(bad(format!("media section {mid} is neither audio, video nor a data channel")));
+    }
+    for attribute in media.attributes.iter().filter(|a| a.key == "candidate") {
+        check_candidate_line(attribute.value.as_deref().unwrap_or_default())?;
+    }
+    // Without bundle-wide RTP extensions only the declared source tells which section a packet is for (RFC 8829, 5.2.1).
+    let sends = media.attribute("recvonly").is_none() && media.attribute("inactive").is_none();
+    if is_media && sends && media.media_name.port.value != 0 && attribute(media, "ssrc").is_none() {
+        return Err(bad(format!("media section {mid} sends without saying which source")));
+    }
+    Ok(())
+}
+
+/// What to do with a candidate of the other side.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum CandidateUse {
+    /// It is an address to try.
+    Try,
+    /// It is none for us: the end of the list, or a name that browsers put in an address's place.
+    Skip,
+}
+
+/// Checks a candidate and says whether it is of use.
+pub(crate) fn check_candidate(candidate: &Candidate) -> Result<CandidateUse, TransportError> {
+    let line = candidate.candidate.trim();
+    let line = line.strip_prefix("candidate:").unwrap_or(line);
+    if line.is_empty() { Ok(CandidateUse::Skip) } else { check_candidate_line(line) }
+}
+
+fn check_candidate_line(line: &str) -> Result<CandidateUse, TransportError> {
+    if line.len() > MAX_CANDIDATE_BYTES {
+        return Err(TransportError::TooLarge { what: "a candidate", limit: MAX_CANDIDATE_BYTES });
+    }
+    let mut fields = line.split_whitespace().skip(4);
+    let address = fields.next().unwrap_or_default();
+    if address.ends_with(".local") {
+        // The browser's own checks reach us all the same, and show its address (RFC 8828 and the mDNS draft).
+        return Ok(CandidateUse::Skip);
+    }
+    // A host name would be looked up, and would tell its owner where we are.
+    if address.parse::<std::net::IpAddr>().is_err() {
+        return Err(TransportError::BadCandidate("its address isn't an IP address".to_owned()));
+    }
+    unmarshal_candidate(line).map_err(|error| TransportError::BadCandidate(error.to_string()))?;
+    Ok(CandidateUse::Try)
+}
+
+/// A relayed candidate says from which address of ours the relay was asked: the other side needn't know.
+pub(crate) fn without_related_address(line: &str) -> String {
+    let Some((head, tail)) = line.split_once(" raddr ") else { return line.to_owned() };
+    let address = tail.split(' ').next().unwrap_or_default();
+    let any = if address.contains(':') { "::" } else { "0.0.0.0" };
+    let rest = tail.split_once(" rport ").and_then(|(_, port)| port.split_once(' ')).map_or("", |(_, rest)| rest);
+    let gap = if rest.is_empty() { "" } else { " " };
+    format!("{head} raddr {any} rport 0{gap}{rest}")
+}

@@ -1,0 +1,95 @@
+//! What the connection's callbacks, its tasks and its owner all look at.
+//!
+//! It holds nothing that holds the connection, save the control channel, which `close` takes out.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::channel::mpsc::UnboundedSender;
+use webrtc::data_channel::DataChannel;
+use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::runtime::Runtime;
+
+use crate::event::{PeerState, TransportEvent};
+
+pub(crate) struct Shared {
+    pub(crate) runtime: Arc<dyn Runtime>,
+    events: UnboundedSender<TransportEvent>,
+    state: AtomicU8,
+    closing: AtomicBool,
+    /// The source of the other side's video, for feedback about it; zero: none yet.
+    pub(crate) remote_video_ssrc: AtomicU32,
+    control: Mutex<Option<Arc<dyn DataChannel>>>,
+    control_open: AtomicBool,
+    remote_video: Mutex<Option<Arc<dyn TrackRemote>>>,
+}
+
+impl Shared {
+    pub(crate) fn new(runtime: Arc<dyn Runtime>, events: UnboundedSender<TransportEvent>) -> Arc<Self> {
+        Arc::new(Self {
+            runtime,
+            events,
+            state: AtomicU8::new(PeerState::New as u8),
+            closing: AtomicBool::new(false),
+            remote_video_ssrc: AtomicU32::new(0),
+            control: Mutex::new(None),
+            control_open: AtomicBool::new(false),
+            remote_video: Mutex::new(None),
+        })
+    }
+
+    /// Tells the owner, who may have stopped listening.
+    pub(crate) fn emit(&self, event: TransportEvent) {
+        let _ = self.events.unbounded_send(event);
+    }
+
+    /// Enters a state and tells the owner where it is a new one.
+    pub(crate) fn enter(&self, state: PeerState) {
+        let before = self.state.swap(state as u8, Ordering::AcqRel);
+        if before != state as u8 && before != PeerState::Closed as u8 {
+            self.emit(TransportEvent::State(state));
+        }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.state.load(Ordering::Acquire) == PeerState::Connected as u8
+    }
+
+    /// True for the first who asks.
+    pub(crate) fn begin_closing(&self) -> bool {
+        !self.closing.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_control(&self, channel: Option<Arc<dyn DataChannel>>) {
+        // The old one goes outside the lock: its end takes locks of the connection.
+        let old = std::mem::replace(&mut *self.control.lock().unwrap_or_else(PoisonError::into_inner), channel);
+        drop(old);
+    }
+
+    pub(crate) fn control(&self) -> Option<Arc<dyn DataChannel>> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes whether the control channel is open, and tells the owner where that is new.
+    pub(crate) fn set_control_open(&self, open: bool) {
+        if self.control_open.swap(open, Ordering::AcqRel) != open {
+            self.emit(if open { TransportEvent::ControlOpen } else { TransportEvent::ControlClosed });
+        }
+    }
+
+    pub(crate) fn is_control_open(&self) -> bool {
+        self.control_open.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_remote_video(&self, track: Option<Arc<dyn TrackRemote>>) {
+        *self.remote_video.lock().unwrap_or_else(PoisonError::into_inner) = track;
+    }
+
+    pub(crate) fn remote_video(&self) -> Option<Arc<dyn TrackRemote>> {
+        self.remote_video.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,170 @@
+//! What a connection counts, in the units of the W3C's `webrtc-stats`.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "the enums matched here are the library's, and open")]
+
+use std::time::Duration;
+
+use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use rtc::statistics::stats::ice_candidate::RTCIceCandidateStats;
+use rtc::statistics::stats::ice_candidate_pair::RTCIceCandidatePairStats;
+use webrtc::peer_connection::{RTCStatsReport, RTCStatsReportEntry};
+
+/// What a connection has counted since it began.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TransportStats {
+    /// The path in use, once there is one.
+    pub pair: Option<SelectedPair>,
+    /// Bytes sent on the path, of all kinds, above UDP.
+    pub bytes_sent: u64,
+    /// Bytes received on the path, of all kinds, above UDP.
+    pub bytes_received: u64,
+    /// Video.
+    pub video: MediaStats,
+    /// Audio.
+    pub audio: MediaStats,
+}
+
+/// The two ends of the path in use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelectedPair {
+    /// Our end.
+    pub local: CandidateEnd,
+    /// The other side's end.
+    pub remote: CandidateEnd,
+    /// Round trip of the latest connectivity check on it.
+    pub rtt: Option<Duration>,
+}
+
+/// One end of a path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CandidateEnd {
+    /// `host`, `srflx`, `prflx` or `relay`.
+    pub kind: String,
+    /// Address; empty where the other side hid it.
+    pub address: String,
+    /// Port.
+    pub port: u16,
+    /// `udp` or `tcp`.
+    pub protocol: String,
+}
+
+/// What is counted for one kind of media.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MediaStats {
+    /// RTP packets sent, retransmissions included.
+    pub packets_sent: u64,
+    /// Payload bytes sent.
+    pub bytes_sent: u64,
+    /// Packets sent again because the other side missed them.
+    pub retransmitted: u64,
+    /// RTP packets received.
+    pub packets_received: u64,
+    /// Payload bytes received.
+    pub bytes_received: u64,
+    /// Packets that never came (RFC 3550, section 6.4.1); below zero where duplicates came.
+    pub packets_lost: i64,
+    /// Variation of the arrival times (RFC 3550, section 6.4.1).
+    pub jitter: Duration,
+    /// Packets of ours that the other side reports as lost.
+    pub remote_packets_lost: i64,
+    /// Share of our packets lost in the other side's latest report, 0 to 1.
+    pub remote_fraction_lost: f64,
+    /// Variation of the arrival times there.
+    pub remote_jitter: Duration,
+    /// Round trip by the other side's latest report.
+    pub rtt: Option<Duration>,
+    /// Retransmission requests: theirs to us.
+    pub nacks_received: u32,
+    /// Retransmission requests: ours to them.
+    pub nacks_sent: u32,
+    /// Requests for a keyframe: theirs to us.
+    pub plis_received: u32,
+    /// Requests for a keyframe: ours to them.
+    pub plis_sent: u32,
+}
+
+/// Sorts the connection's report into ours.
+pub(crate) fn digest(report: &RTCStatsReport) -> TransportStats {
+    let mut stats = TransportStats::default();
+    for entry in report.iter() {
+        match entry {
+            RTCStatsReportEntry::IceCandidatePair(pair) if pair.nominated => {
+                stats.pair = Some(selected_pair(report, pair));
+            }
+            RTCStatsReportEntry::Transport(transport) => {
+                stats.bytes_sent = transport.bytes_sent;
+                stats.bytes_received = transport.bytes_received;
+            }
+            other => add_media(&mut stats, other),
+        }
+    }
+    stats
+}
+
+fn of_kind(stats: &mut TransportStats, kind: RtpCodecKind) -> &mut MediaStats {
+    if kind == RtpCodecKind::Video { &mut stats.video } else { &mut stats.audio }
+}
+
+fn add_media(stats: &mut TransportStats, entry: &RTCStatsReportEntry) {
+    match entry {
+        RTCStatsReportEntry::OutboundRtp(out) => {
+            let media = of_kind(stats, out.sent_rtp_stream_stats.rtp_stream_stats.kind);
+            media.packets_sent += out.sent_rtp_stream_stats.packets_sent;
+            media.bytes_sent += out.sent_rtp_stream_stats.bytes_sent;
+            media.retransmitted += out.retransmitted_packets_sent;
+            media.nacks_received += out.nack_count;
+            media.plis_received += out.pli_count + out.fir_count;
+        }
+        RTCStatsReportEntry::InboundRtp(inbound) => {
+            let received = &inbound.received_rtp_stream_stats;
+            let media = of_kind(stats, received.rtp_stream_stats.kind);
+            media.packets_received += received.packets_received;
+            media.bytes_received += inbound.bytes_received;
+            media.packets_lost += received.packets_lost;
+            media.jitter = media.jitter.max(seconds(received.jitter));
+            media.nacks_sent += inbound.nack_count;
+            media.plis_sent += inbound.pli_count + inbound.fir_count;
+        }
+        RTCStatsReportEntry::RemoteInboundRtp(remote) => {
+            let received = &remote.received_rtp_stream_stats;
+            let media = of_kind(stats, received.rtp_stream_stats.kind);
+            media.remote_packets_lost += received.packets_lost;
+            media.remote_fraction_lost = media.remote_fraction_lost.max(remote.fraction_lost);
+            media.remote_jitter = media.remote_jitter.max(seconds(received.jitter));
+            media.rtt = positive(remote.round_trip_time).or(media.rtt);
+        }
+        _ => {}
+    }
+}
+
+fn selected_pair(report: &RTCStatsReport, pair: &RTCIceCandidatePairStats) -> SelectedPair {
+    SelectedPair {
+        local: end(report.get(&pair.local_candidate_id)),
+        remote: end(report.get(&pair.remote_candidate_id)),
+        rtt: positive(pair.current_round_trip_time),
+    }
+}
+
+fn end(entry: Option<&RTCStatsReportEntry>) -> CandidateEnd {
+    match entry {
+        Some(RTCStatsReportEntry::LocalCandidate(c) | RTCStatsReportEntry::RemoteCandidate(c)) => of_candidate(c),
+        _ => CandidateEnd::default(),
+    }
+}
+
+fn of_candidate(candidate: &RTCIceCandidateStats) -> CandidateEnd {
+    CandidateEnd {
+        kind: candidate.candidate_type.to_string(),
+        address: candidate.address.clone().unwrap_or_default(),
+        port: candidate.port,
+        protocol: candidate.protocol.clone(),
+    }
+}
+
+fn seconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value).unwrap_or_default()
+}
+
+fn positive(value: f64) -> Option<Duration> {
+    (value > 0.0).then(|| seconds(value))
+}
