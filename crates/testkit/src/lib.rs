@@ -1,1 +1,4 @@
-//! Under construction.
+//! What tests need to judge a call: measures of pictures and sound.
+
+pub mod quality;
+pub mod sound;

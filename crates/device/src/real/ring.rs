@@ -1,0 +1,1 @@
+//! Rings between audio callbacks and the engine.
