@@ -13,7 +13,9 @@ unsafe extern "C" {
 
 #[test]
 fn the_assembly_is_linked() {
-    for symbol in [WelsSampleSad16x16_sse2 as *const (), WelsDctFourT4_avx2 as *const (), DeblockLumaLt4V_ssse3 as *const ()] {
+    for symbol in
+        [WelsSampleSad16x16_sse2 as *const (), WelsDctFourT4_avx2 as *const (), DeblockLumaLt4V_ssse3 as *const ()]
+    {
         assert!(!symbol.is_null());
     }
 }

@@ -1,1 +1,14 @@
-//! Under construction.
+//! Sound between the network and the devices: levels, blocks, resampling, the adaptive playout buffer and its
+//! time-scaling. Samples in, samples out; nothing here asks the clock or does I/O.
+
+pub mod blocks;
+pub mod level;
+pub mod playout;
+pub mod resample;
+pub mod timescale;
+
+pub use blocks::Blocker;
+pub use level::LevelMeter;
+pub use playout::{PlayoutAction, PlayoutBuffer, PlayoutConfig, PlayoutStats};
+pub use resample::{ResampleError, Resampler};
+pub use timescale::{Speed, TimeScaler};

@@ -158,7 +158,8 @@ impl Assembler {
         self.packets.insert(number, Held { arrived: now, timestamp, marker, payload });
         if let State::Searching { ask_at: ask_at @ None, asked } = &mut self.state {
             // Before the first request the keyframe that opens a stream gets the time to come by itself.
-            *ask_at = Some(asked.map_or(now + self.config.max_wait, |asked| now.max(asked + self.config.keyframe_retry)));
+            *ask_at =
+                Some(asked.map_or(now + self.config.max_wait, |asked| now.max(asked + self.config.keyframe_retry)));
         }
         if self.packets.len() > MAX_PACKETS || self.bytes > MAX_BYTES || self.missing.len() > MAX_PACKETS {
             self.drop_below(number.max(self.newest_number()) + 1);

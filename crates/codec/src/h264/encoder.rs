@@ -2,8 +2,8 @@
 
 use openh264::OpenH264API;
 use openh264::encoder::{
-    BitRate as WrapperRate, Complexity, Encoder as Wrapper, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Level,
-    Profile, QpRange, RateControlMode, SpsPpsStrategy, UsageType, VuiConfig,
+    BitRate as WrapperRate, Complexity, Encoder as Wrapper, EncoderConfig, FrameRate, FrameType, IntraFramePeriod,
+    Level, Profile, QpRange, RateControlMode, SpsPpsStrategy, UsageType, VuiConfig,
 };
 use openh264::formats::YUVSource;
 use visavis_frame::{BitRate, Size, VideoFrame};

@@ -37,9 +37,7 @@ pub(super) fn set_rate(encoder: &mut Encoder, bps: c_int, max_bps: c_int, raisin
 pub(super) fn set_frame_rate(encoder: &mut Encoder, fps: f32) -> Result<(), CodecError> {
     let mut fps = fps;
     // SAFETY: ENCODER_OPTION_FRAME_RATE reads one float through the pointer, which outlives the call.
-    let code = unsafe {
-        encoder.raw_api().set_option(ENCODER_OPTION_FRAME_RATE, (&raw mut fps).cast::<c_void>())
-    };
+    let code = unsafe { encoder.raw_api().set_option(ENCODER_OPTION_FRAME_RATE, (&raw mut fps).cast::<c_void>()) };
     accepted(code, "frame rate")
 }
 

@@ -12,7 +12,7 @@ mod packetizer;
 mod sequence;
 mod sps;
 
-pub use assembler::{Assembler, AssemblerConfig, AssemblerCounters, AssemblerOutput, AssembledFrame};
+pub use assembler::{AssembledFrame, Assembler, AssemblerConfig, AssemblerCounters, AssemblerOutput};
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use packetizer::Packetizer;

@@ -34,7 +34,13 @@ impl Sps {
         let width_mbs = u64::from(bits.exp_golomb()?) + 1;
         let height_units = u64::from(bits.exp_golomb()?) + 1;
         let fields = 2 - u64::from(bits.take(1)?);
-        Some(Self { profile, constraints, level, coded_width: width_mbs * 16, coded_height: height_units * fields * 16 })
+        Some(Self {
+            profile,
+            constraints,
+            level,
+            coded_width: width_mbs * 16,
+            coded_height: height_units * fields * 16,
+        })
     }
 }
 
