@@ -207,7 +207,7 @@ need_ui_packages() {
 # cargo_tool NAME VERSION: built once, without optimising: minutes less to build, seconds more to run.
 cargo_tool() {
   ! command -v "$1" >/dev/null 2>&1 || return 0
-  say "building $1 $2 into .tools (once, one to three minutes)"
+  say "building $1 $2 into .tools (once, one to four minutes)"
   CARGO_TARGET_DIR=$TOOLS/build CARGO_PROFILE_DEV_DEBUG=0 \
     cargo install --quiet --locked --debug --root "$TOOLS" "$1@$2" </dev/null
 }
