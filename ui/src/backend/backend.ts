@@ -1,0 +1,47 @@
+import type {
+  AppView,
+  CallView,
+  ConnectionView,
+  DevicesView,
+  ErrorView,
+  QualityView,
+  SettingsView,
+} from "../bindings/view";
+import type { OpenVideo } from "../video/feed";
+
+/** What the shell says unasked. Each is a whole view model, never a delta. */
+export interface Events {
+  "call-state": CallView;
+  "connection-state": ConnectionView;
+  quality: QualityView;
+}
+
+export type Listeners = { [Name in keyof Events]: (view: Events[Name]) => void };
+
+/** The UI's only way to the call. A refused command rejects with an `ErrorView`. */
+export interface Backend {
+  /** Listens until the window closes; resolves once nothing can be missed. */
+  listen(listeners: Listeners): Promise<void>;
+  getView(): Promise<AppView>;
+  startCall(): Promise<void>;
+  joinCall(code: string): Promise<void>;
+  again(): Promise<void>;
+  hangUp(): Promise<void>;
+  dismiss(): Promise<void>;
+  setMicrophone(on: boolean): Promise<void>;
+  setCamera(on: boolean): Promise<void>;
+  saveSettings(settings: SettingsView): Promise<SettingsView>;
+  listDevices(): Promise<DevicesView>;
+  copyText(text: string): Promise<void>;
+  openVideo: OpenVideo;
+}
+
+/** What a command rejected with; anything that isn't an `ErrorView` is a fault of ours. */
+export function errorView(error: unknown, internal: string): ErrorView {
+  return isErrorView(error) ? error : { code: "internal", text: internal, field: null };
+}
+
+function isErrorView(error: unknown): error is ErrorView {
+  if (typeof error !== "object" || error === null) return false;
+  return "code" in error && typeof error.code === "string" && "text" in error && typeof error.text === "string";
+}

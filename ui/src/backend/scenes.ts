@@ -1,0 +1,140 @@
+import type { AppView, CallPhase, CallView, QualityView } from "../bindings/view";
+
+/** The app before anything has happened, on a machine with every device and no server. */
+export const idle: AppView = {
+  call: {
+    phase: { kind: "idle" },
+    local: {
+      microphone: true,
+      camera: true,
+      hasMicrophone: true,
+      hasCamera: true,
+      microphoneName: "Built-in microphone",
+      cameraName: "Built-in camera",
+      level: 0,
+    },
+    remote: { microphone: true, camera: true, hasPicture: false },
+    notices: [],
+  },
+  connection: { signaling: "offline", peer: "new", path: null },
+  quality: {
+    grade: "unknown",
+    words: "Not measured yet.",
+    rttMs: null,
+    lossPercent: null,
+    sendKbps: 0,
+    receiveKbps: 0,
+    width: 0,
+    height: 0,
+    fps: 0,
+  },
+  settings: {
+    server: "",
+    iceServers: [],
+    relayOnly: false,
+    camera: "default",
+    microphone: "default",
+    speaker: "default",
+  },
+  server: { kind: "embedded", url: "" },
+  version: "0.1.0",
+  profile: null,
+};
+
+export const goodQuality: QualityView = {
+  grade: "good",
+  words: "Clear picture and sound, little delay.",
+  rttMs: 24,
+  lossPercent: 0,
+  sendKbps: 1640,
+  receiveKbps: 1580,
+  width: 1280,
+  height: 720,
+  fps: 30,
+};
+
+function at(phase: CallPhase, call: Partial<CallView> = {}): AppView {
+  return { ...idle, call: { ...idle.call, phase, ...call } };
+}
+
+function inCall(phase: CallPhase, call: Partial<CallView> = {}): AppView {
+  return {
+    ...at(phase, {
+      local: { ...idle.call.local, level: 0.4 },
+      remote: { microphone: true, camera: true, hasPicture: true },
+      ...call,
+    }),
+    connection: {
+      signaling: "online",
+      peer: "connected",
+      path: { kind: "direct", local: "192.0.2.10:50412", remote: "198.51.100.7:40118", protocol: "udp" },
+    },
+    quality: goodQuality,
+  };
+}
+
+const connected: CallPhase = { kind: "connected", sinceMs: 247_000 };
+
+/** One view for each thing the window can show: what tests walk through and what a plain browser can open by name. */
+export const scenes: Record<string, AppView> = {
+  idle,
+  preparing: at({ kind: "preparing", what: "devices" }),
+  waiting: at({ kind: "waiting", code: "482913", knocking: false }),
+  words: {
+    ...at({ kind: "waiting", code: "4827-tulip-orbit", knocking: false }),
+    server: { kind: "custom", url: "wss://calls.example.org" },
+  },
+  knocking: at({ kind: "waiting", code: "482913", knocking: true }),
+  joining: at({ kind: "joining", code: "482913" }),
+  connecting: at({ kind: "connecting", code: "482913" }),
+  connected: inCall(connected),
+  muted: inCall(connected, {
+    local: { ...idle.call.local, microphone: false, camera: false },
+    remote: { microphone: false, camera: false, hasPicture: true },
+  }),
+  notice: inCall(connected, {
+    local: { ...idle.call.local, camera: false, hasCamera: false },
+    notices: [
+      {
+        code: "camera-busy",
+        text: "Built-in camera is used by another app. Close it or pick another; the sound goes on.",
+        action: "retry-camera",
+      },
+    ],
+  }),
+  reconnecting: inCall({ kind: "reconnecting", sinceMs: 247_000, side: "remote" }),
+  ended: at({
+    kind: "ended",
+    reason: { code: "peer-hung-up", text: "The other person hung up." },
+    durationMs: 247_000,
+    canAgain: true,
+  }),
+  failed: at({
+    kind: "ended",
+    reason: {
+      code: "server-unreachable",
+      text: "The server at calls.example.org didn't answer. Check its address in the settings.",
+    },
+    durationMs: null,
+    canAgain: false,
+  }),
+  "no-such-room": at({
+    kind: "ended",
+    reason: { code: "no-such-room", text: "No one is waiting on 482 913. Check the number, or ask for a new code." },
+    durationMs: null,
+    canAgain: false,
+  }),
+  servers: {
+    ...idle,
+    server: { kind: "custom", url: "wss://calls.example.org" },
+    settings: {
+      ...idle.settings,
+      server: "wss://calls.example.org",
+      iceServers: [
+        { urls: ["stun:stun.example.org:3478"], username: "", credential: "" },
+        { urls: ["turn:turn.example.org:3478"], username: "ada", credential: "secret" },
+      ],
+    },
+    profile: "second",
+  },
+};

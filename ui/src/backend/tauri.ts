@@ -1,0 +1,35 @@
+import { invoke } from "@tauri-apps/api/core";
+import { listen } from "@tauri-apps/api/event";
+import type { VideoEndpoint } from "../bindings/view";
+import type { Backend, Events, Listeners } from "./backend";
+import { openSocket } from "./socket";
+
+async function on<Name extends keyof Events>(name: Name, listener: Listeners[Name]): Promise<void> {
+  await listen<Events[Name]>(name, (event) => {
+    listener(event.payload);
+  });
+}
+
+/** The app's window: commands and events over Tauri's bridge, pictures over the loopback socket. */
+export const tauri: Backend = {
+  async listen(listeners) {
+    await Promise.all([
+      on("call-state", listeners["call-state"]),
+      on("connection-state", listeners["connection-state"]),
+      on("quality", listeners.quality),
+    ]);
+  },
+  getView: () => invoke("get_view"),
+  startCall: () => invoke("start_call"),
+  joinCall: (code) => invoke("join_call", { code }),
+  again: () => invoke("again"),
+  hangUp: () => invoke("hang_up"),
+  dismiss: () => invoke("dismiss"),
+  setMicrophone: (on) => invoke("set_microphone", { on }),
+  setCamera: (on) => invoke("set_camera", { on }),
+  saveSettings: (settings) => invoke("save_settings", { settings }),
+  listDevices: () => invoke("list_devices"),
+  copyText: (text) => invoke("copy_text", { text }),
+  openVideo: async (onMessage, onClosed) =>
+    openSocket(await invoke<VideoEndpoint>("video_endpoint"), onMessage, onClosed),
+};

@@ -1,0 +1,28 @@
+const QUIET_MS = 3000;
+
+/** Whether the controls are shown: while somebody moves, types or is asked for something, and three seconds longer. */
+export class Attention {
+  awake = $state(true);
+  #held: () => boolean;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** While `held` is true the controls stay. */
+  constructor(held: () => boolean) {
+    this.#held = held;
+    $effect(() => {
+      held();
+      this.wake();
+      return () => {
+        clearTimeout(this.#timer);
+      };
+    });
+  }
+
+  wake = (): void => {
+    this.awake = true;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.awake = this.#held();
+    }, QUIET_MS);
+  };
+}

@@ -1,0 +1,121 @@
+import { errorView, type Backend } from "./backend/backend";
+import type { AppView, ErrorView, NoticeAction, SettingsView } from "./bindings/view";
+import { exhaustive } from "./exhaustive";
+import { text } from "./text";
+import { VideoFeed } from "./video/feed";
+
+/** What the window knows: the newest view models, what is open beside them, and what was refused last. */
+export class Model {
+  readonly backend: Backend;
+  readonly feed: VideoFeed;
+  view = $state.raw<AppView | null>(null);
+  failure = $state.raw<ErrorView | null>(null);
+  settingsOpen = $state(false);
+  qualityOpen = $state(false);
+  /** What stands in the code field; kept, so that a mistyped code can be corrected after the server refused it. */
+  typedCode = $state("");
+
+  constructor(backend: Backend) {
+    this.backend = backend;
+    this.feed = new VideoFeed((onMessage, onClosed) => backend.openVideo(onMessage, onClosed));
+  }
+
+  /** Listens first and asks then, so that nothing falls in between; what was heard meanwhile is newer than the answer. */
+  async load(): Promise<void> {
+    let heard: Partial<AppView> = {};
+    const take = (change: Partial<AppView>) => {
+      heard = { ...heard, ...change };
+      if (this.view !== null) this.view = { ...this.view, ...change };
+    };
+    await this.attempt(async () => {
+      await this.backend.listen({
+        "call-state": (call) => {
+          take({ call });
+        },
+        "connection-state": (connection) => {
+          take({ connection });
+        },
+        quality: (quality) => {
+          take({ quality });
+        },
+      });
+      this.view = { ...(await this.backend.getView()), ...heard };
+    });
+  }
+
+  /** Runs a command; a refusal is kept for the screen to show, and returned. */
+  async attempt(command: () => Promise<unknown>): Promise<ErrorView | null> {
+    this.failure = null;
+    try {
+      await command();
+      return null;
+    } catch (error) {
+      this.failure = errorView(error, text.failure.internal);
+      return this.failure;
+    }
+  }
+
+  async save(settings: SettingsView): Promise<ErrorView | null> {
+    return this.attempt(async () => {
+      const saved = await this.backend.saveSettings(settings);
+      const { server } = await this.backend.getView();
+      if (this.view !== null) this.view = { ...this.view, settings: saved, server };
+    });
+  }
+
+  toggleMicrophone(): void {
+    const local = this.view?.call.local;
+    if (local?.hasMicrophone === true) void this.attempt(() => this.backend.setMicrophone(!local.microphone));
+  }
+
+  toggleCamera(): void {
+    const local = this.view?.call.local;
+    if (local?.hasCamera === true) void this.attempt(() => this.backend.setCamera(!local.camera));
+  }
+
+  act(action: NoticeAction): void {
+    switch (action) {
+      case "open-settings":
+        this.settingsOpen = true;
+        return;
+      case "retry-camera":
+        void this.attempt(() => this.backend.setCamera(true));
+        return;
+      case "retry-microphone":
+        void this.attempt(() => this.backend.setMicrophone(true));
+        return;
+      default:
+        exhaustive(action);
+    }
+  }
+
+  /** One step back, whatever is in front. In a call it never hangs up. */
+  back(): void {
+    if (this.settingsOpen) this.settingsOpen = false;
+    else if (this.failure !== null) this.failure = null;
+    else if (this.qualityOpen) this.qualityOpen = false;
+    else this.leave();
+  }
+
+  private leave(): void {
+    const kind = this.view?.call.phase.kind;
+    switch (kind) {
+      case "preparing":
+      case "waiting":
+      case "joining":
+      case "connecting":
+        void this.attempt(() => this.backend.hangUp());
+        return;
+      case "ended":
+        void this.attempt(() => this.backend.dismiss());
+        return;
+      case undefined:
+      case "idle":
+      case "connected":
+      case "reconnecting":
+        return;
+      default:
+        exhaustive(kind);
+    }
+  }
+}

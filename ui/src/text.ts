@@ -1,0 +1,157 @@
+/** Every word the app says by itself, in one place and ready for translation. Sentences about a call come with its view. */
+export const text = {
+  name: "Visavis",
+  tagline: "Video calls for two. One code, no account.",
+
+  start: {
+    create: { title: "Start a call", hint: "You get a code for the other person.", action: "Start a call" },
+    join: { title: "Enter code", hint: "Type or paste the code that you were given.", field: "Code", action: "Join" },
+    codeExample: "482 913",
+    codeEmpty: "Enter the code that you were given.",
+    codeInvalid: "That doesn't look like a code. A code has six digits, such as 482 913.",
+    embedded: "No server is set: calls reach this computer only.",
+    setServer: "Set a server",
+    server: (url: string) => `Server: ${url}`,
+    version: (version: string) => `Version ${version}`,
+    profile: (name: string) => `Profile ${name}`,
+  },
+
+  progress: {
+    devices: "Opening camera and microphone",
+    server: "Reaching the server",
+    joining: "Looking for the other person",
+    connecting: "Connecting",
+    code: (code: string) => `Code ${code}`,
+    cancel: "Cancel",
+  },
+
+  waiting: {
+    title: "Give this code to the other person",
+    hint: "The call begins when they enter it.",
+    knocking: "They typed the code",
+    knockingHint: "Connecting the two of you.",
+    code: (spelled: string) => `Code ${spelled}`,
+    copy: "Copy code",
+    copied: "Copied",
+    embedded: "No server is set, so this code works only on this computer. To call another one, set a server address.",
+    openSettings: "Open settings",
+    cancel: "Cancel",
+  },
+
+  call: {
+    label: "Call",
+    controls: "Call controls",
+    microphone: "Microphone",
+    camera: "Camera",
+    hangUp: "Hang up",
+    noMicrophone: "No microphone found",
+    noCamera: "No camera found",
+    microphoneOff: "Microphone is off",
+    cameraOff: "Camera is off",
+    remotePicture: "The other person",
+    selfPicture: "You",
+    remoteMuted: "They are muted",
+    remoteCameraOff: "Their camera is off",
+    pictureComing: "Waiting for the picture",
+    elapsed: "Call time",
+    reconnecting: "Reconnecting",
+    dropped: {
+      local: "Your connection dropped. The call goes on as soon as it is back.",
+      remote: "Their connection dropped. The call goes on as soon as it is back.",
+      unknown: "The connection dropped. The call goes on as soon as it is back.",
+    },
+    retry: "Try again",
+    openSettings: "Open settings",
+  },
+
+  quality: {
+    button: (grade: string, time: string) => `Quality ${grade}, call time ${time}`,
+    title: "Call quality",
+    grade: { good: "good", fair: "fair", poor: "poor", unknown: "not measured yet" },
+    delay: "Round trip",
+    loss: "Lost",
+    sent: "Sent",
+    received: "Received",
+    picture: "Picture",
+    path: "Path",
+    direct: "Direct",
+    relay: "Through a relay",
+    milliseconds: (value: number) => `${value} ms`,
+    percent: (value: number) => `${value.toFixed(1)} %`,
+    kilobits: (value: number) => (value < 1000 ? `${value} kb/s` : `${(value / 1000).toFixed(1)} Mb/s`),
+    pictureSize: (width: number, height: number, fps: number) => `${width} × ${height}, ${Math.round(fps)} fps`,
+    none: "None",
+  },
+
+  ended: {
+    title: "Call ended",
+    notConnected: "No connection",
+    lasted: (duration: string) => `The call lasted ${duration}.`,
+    again: "Call again",
+    done: "Done",
+  },
+
+  settings: {
+    title: "Settings",
+    open: "Settings",
+    back: "Back",
+    nextCall: "Changes apply to the next call.",
+    server: {
+      title: "Server",
+      field: "Server address",
+      hint: "Both people need the same one. Left empty, calls reach this computer only.",
+      example: "wss://calls.example.org",
+    },
+    relays: {
+      title: "STUN and TURN servers",
+      hint: "They help when a network stands in the way. Most calls need none.",
+      urls: (n: number) => `Address of server ${n}`,
+      username: (n: number) => `User of server ${n}`,
+      credential: (n: number) => `Password of server ${n}`,
+      urlsShort: "Address",
+      usernameShort: "User",
+      credentialShort: "Password",
+      example: "turn:turn.example.org:3478",
+      add: "Add a server",
+      remove: (n: number) => `Remove server ${n}`,
+      relayOnly: "Relay only",
+      relayOnlyHint: "Hides your address from the other person. Calls need a TURN server and may be slower.",
+    },
+    devices: {
+      title: "Devices",
+      camera: "Camera",
+      microphone: "Microphone",
+      speaker: "Speaker",
+      systemDefault: "System default",
+      missing: (name: string) => `${name} (not connected)`,
+    },
+    save: "Save",
+    cancel: "Cancel",
+  },
+
+  failure: {
+    internal: "Something went wrong inside the app. Try again, or restart it.",
+    close: "Close message",
+  },
+} as const;
+
+/** Milliseconds as a clock: `4:07`, `1:02:09`. */
+export function clock(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const two = (value: number) => String(value).padStart(2, "0");
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
+
+/** Milliseconds in words: `4 minutes 7 seconds`. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const parts: [number, string][] = [
+    [Math.floor(seconds / 3600), "hour"],
+    [Math.floor(seconds / 60) % 60, "minute"],
+    [seconds % 60, "second"],
+  ];
+  const words = parts.filter(([n]) => n > 0).map(([n, unit]) => `${n} ${unit}${n === 1 ? "" : "s"}`);
+  return words.slice(0, 2).join(" ") || "less than a second";
+}
