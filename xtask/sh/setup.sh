@@ -139,8 +139,12 @@ need_packages() {
   missing=$(missing_packages "$family" $wanted | tr '\n' ' ')
   [ -n "$missing" ] || return 0
   say "installing ${missing% } ($(why "$1"))"
+  mkdir -p "$TOOLS"
   # shellcheck disable=SC2086 # a list of names
-  install_packages "$family" $missing </dev/null || give_up "The packages above could not be installed."
+  if ! install_packages "$family" $missing </dev/null >"$TOOLS/install.log" 2>&1; then
+    tail -n 20 "$TOOLS/install.log" >&2
+    give_up "The packages above could not be installed; the whole log is .tools/install.log."
+  fi
 }
 
 need_rust() {
