@@ -16,6 +16,8 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 pub const MAX_MESSAGE_BYTES: usize = MAX_BODY_BYTES + 1024;
 /// How many relay bodies one side may have under way before the other has acknowledged them.
 pub const MAX_UNACKNOWLEDGED: usize = 64;
+/// How many bytes of bodies that may be.
+pub const MAX_UNACKNOWLEDGED_BYTES: usize = 4 * MAX_BODY_BYTES;
 /// The longest reason of a `leave`, bytes.
 pub const MAX_REASON_BYTES: usize = 32;
 
@@ -223,11 +225,11 @@ pub enum ErrorCode {
     TooLarge,
     /// Too many messages, or too many wrong knocks.
     TooFast,
-    /// More bodies under way than [`MAX_UNACKNOWLEDGED`].
+    /// More bodies under way than [`MAX_UNACKNOWLEDGED`] or [`MAX_UNACKNOWLEDGED_BYTES`].
     QueueFull,
     /// Not now, or not by this side.
     NotAllowed,
-    /// A body's number leaves a gap.
+    /// A message before `hello`, a second `hello`, or a body whose number leaves a gap.
     OutOfOrder,
     /// The token is unknown, used up, expired or for a room that is closed.
     ResumeRefused,

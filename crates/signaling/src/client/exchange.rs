@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::message::{ClientMessage, MAX_UNACKNOWLEDGED};
+use crate::message::{ClientMessage, MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES};
 
 #[derive(Debug)]
 pub(super) struct Exchange {
@@ -54,6 +54,10 @@ impl Exchange {
             return None;
         }
         let body = self.unacknowledged.get(self.sent)?.clone();
+        let under_way: usize = self.unacknowledged.iter().take(self.sent).map(String::len).sum();
+        if under_way + body.len() > MAX_UNACKNOWLEDGED_BYTES {
+            return None;
+        }
         let seq = self.first_seq + self.sent as u64;
         self.sent += 1;
         Some(ClientMessage::Relay { exchange: self.number, seq, body })

@@ -355,6 +355,3 @@ impl Client {
         self.timers = Timers::new();
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,1 +1,301 @@
 //! The server's side: every connection, session and room of one server, as one machine without I/O.
+//!
+//! A connection is a socket. A session is a client, over any number of connections one after the other. A room is
+//! where two sessions meet:
+//! ```text
+//! Waiting ─ knock, creator there ─> Meeting ─ both confirmed ─> Paired ─ one leaves ─> Ended ─> (gone)
+//!    ^── joiner left · lost · 10 s over ─┘  (the next in line gets its turn)
+//! any ─ creator left · lost before Paired · nobody came ─> (gone)
+//! ```
+//! What leaves a room for good takes its id along as a tombstone, so that a replayed token revives nothing.
+
+mod lane;
+mod leave;
+mod limit;
+mod meet;
+mod place;
+mod relay;
+mod room;
+mod session;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::code::Nameplate;
+use crate::message::{ClientMessage, ErrorCode, ServerMessage};
+use crate::random::Randomness;
+use crate::timer::Timers;
+use crate::token::{Id, TokenKey};
+use limit::Bucket;
+pub use limit::Limits;
+use room::Room;
+use session::Session;
+
+/// A socket, as whoever drives the machine numbers it. Never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// What happened to the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoomsInput {
+    /// A socket was accepted.
+    Opened(ConnectionId),
+    /// A text frame came from it.
+    Text(ConnectionId, String),
+    /// Something else came from it: a binary frame, one over the size limit, text that isn't UTF-8.
+    Unreadable(ConnectionId, ErrorCode),
+    /// It is closed. Not needed after [`RoomsOutput::Close`].
+    Closed(ConnectionId),
+    /// The server goes down: everybody is told, and nobody is let in any more.
+    Shutdown,
+}
+
+/// What whoever drives the machine has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoomsOutput {
+    /// Send a text frame.
+    Send(ConnectionId, String),
+    /// Close the socket behind what was sent.
+    Close(ConnectionId, ErrorCode),
+}
+
+/// How many of each there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Open sockets.
+    pub connections: usize,
+    /// Clients, with those whose socket was lost a moment ago.
+    pub sessions: usize,
+    /// Rooms, waiting and paired.
+    pub rooms: usize,
+}
+
+/// The deadlines of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Timer {
+    /// [`Limits::hello`]
+    Hello(ConnectionId),
+    /// [`Limits::idle`]
+    Idle(ConnectionId),
+    /// [`Limits::grace`]
+    Grace(Id),
+    /// Half of [`Limits::token_lifetime`]
+    Renew(Id),
+    /// [`Limits::exchange`]
+    Exchange(RoomKey),
+    /// [`Limits::unused_room`]
+    Unused(RoomKey),
+    /// [`Limits::linger`]
+    Linger(RoomKey),
+    /// [`Limits::token_lifetime`] after a room's end
+    Tombstone(Id),
+}
+
+/// A room inside this process; never told to anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct RoomKey(u64);
+
+#[derive(Debug)]
+struct Connection {
+    session: Option<Id>,
+    bucket: Bucket,
+    wrong_knocks: u32,
+}
+
+/// All rooms of a server. Sans-IO; see the crate's contract.
+pub struct Rooms {
+    limits: Limits,
+    key: TokenKey,
+    random: Box<dyn Randomness>,
+    started: Instant,
+    unix_at_start: Duration,
+    connections: BTreeMap<ConnectionId, Connection>,
+    sessions: HashMap<Id, Session>,
+    rooms: HashMap<RoomKey, Room>,
+    by_nameplate: HashMap<Nameplate, RoomKey>,
+    tombstones: HashSet<Id>,
+    timers: Timers<Timer>,
+    outputs: VecDeque<RoomsOutput>,
+    last_room: u64,
+    shutting_down: bool,
+}
+
+impl Rooms {
+    /// A server without rooms. `unix_time` is the wall clock at `now`, since 1970; tokens expire by it.
+    #[must_use]
+    pub fn new(now: Instant, unix_time: Duration, limits: Limits, key: TokenKey, random: Box<dyn Randomness>) -> Self {
+        Self {
+            limits,
+            key,
+            random,
+            started: now,
+            unix_at_start: unix_time,
+            connections: BTreeMap::new(),
+            sessions: HashMap::new(),
+            rooms: HashMap::new(),
+            by_nameplate: HashMap::new(),
+            tombstones: HashSet::new(),
+            timers: Timers::new(),
+            outputs: VecDeque::new(),
+            last_room: 0,
+            shutting_down: false,
+        }
+    }
+
+    /// Tells the server what happened.
+    pub fn handle_input(&mut self, now: Instant, input: RoomsInput) {
+        match input {
+            RoomsInput::Opened(connection) => self.opened(now, connection),
+            RoomsInput::Text(connection, text) => self.handle_text(now, connection, &text),
+            RoomsInput::Unreadable(connection, code) => {
+                self.fatal(now, connection, code, "only text frames of limited size are taken");
+            }
+            RoomsInput::Closed(connection) => self.detach(now, connection),
+            RoomsInput::Shutdown => self.shut_down(),
+        }
+    }
+
+    /// Fires every deadline that has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Hello(connection) => self.fatal(now, connection, ErrorCode::Idle, "no hello came"),
+                Timer::Idle(connection) => self.fatal(now, connection, ErrorCode::Idle, "no ping came"),
+                Timer::Grace(session) => self.end_session(now, session, crate::message::reason::LOST),
+                Timer::Renew(session) => self.renew_token(now, session),
+                Timer::Exchange(room) => self.exchange_timed_out(now, room),
+                Timer::Unused(room) => self.room_unused(now, room),
+                Timer::Linger(room) => self.remove_room(now, room),
+                Timer::Tombstone(room) => {
+                    self.tombstones.remove(&room);
+                }
+            }
+        }
+    }
+
+    /// The next thing to do, `None` when there is nothing more for now.
+    pub fn poll_output(&mut self) -> Option<RoomsOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Rooms::handle_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// How busy the server is.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts { connections: self.connections.len(), sessions: self.sessions.len(), rooms: self.rooms.len() }
+    }
+
+    fn opened(&mut self, now: Instant, id: ConnectionId) {
+        let (code, text) = if self.shutting_down {
+            (ErrorCode::ShuttingDown, "the server is going down")
+        } else if self.connections.len() >= self.limits.connections {
+            (ErrorCode::ServerFull, "the server has no place left")
+        } else {
+            let bucket = Bucket::new(now, &self.limits);
+            self.connections.insert(id, Connection { session: None, bucket, wrong_knocks: 0 });
+            self.timers.set(Timer::Hello(id), now + self.limits.hello);
+            return;
+        };
+        self.send_to(id, &ServerMessage::Error { code, text: text.into(), fatal: true });
+        self.outputs.push_back(RoomsOutput::Close(id, code));
+    }
+
+    fn handle_text(&mut self, now: Instant, id: ConnectionId, text: &str) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let session = connection.session;
+        if !connection.bucket.take(now, &self.limits) {
+            return self.fatal(now, id, ErrorCode::TooFast, "too many messages");
+        }
+        match (session, ClientMessage::parse(text)) {
+            (_, Err(error)) => self.fatal(now, id, error.code(), &error.to_string()),
+            (None, Ok(ClientMessage::Hello { version, resume, .. })) => self.hello(now, id, version, resume),
+            (None, Ok(_)) => self.fatal(now, id, ErrorCode::OutOfOrder, "the first message is hello"),
+            (Some(_), Ok(ClientMessage::Hello { .. })) => {
+                self.fatal(now, id, ErrorCode::OutOfOrder, "hello is said once");
+            }
+            (Some(session), Ok(message)) => self.handle_message(now, id, session, message),
+        }
+    }
+
+    fn handle_message(&mut self, now: Instant, connection: ConnectionId, session: Id, message: ClientMessage) {
+        self.timers.set(Timer::Idle(connection), now + self.limits.idle);
+        if let Some(session) = self.sessions.get_mut(&session) {
+            // It has read its welcome, and the token in it, or it wouldn't send.
+            session.token_arrived = true;
+        }
+        match message {
+            ClientMessage::Hello { .. } => {}
+            ClientMessage::Create => self.create(now, connection, session),
+            ClientMessage::Knock { nameplate } => self.knock(now, connection, session, &nameplate),
+            ClientMessage::Relay { exchange, seq, body } => self.relay(now, connection, session, exchange, seq, body),
+            ClientMessage::Ack { exchange, seq } => self.acknowledge(now, connection, session, exchange, seq),
+            ClientMessage::Confirmed { exchange } => self.confirm(now, session, exchange),
+            ClientMessage::Leave { reason } => self.leave(now, session, &reason),
+            ClientMessage::Ping => self.send_to(connection, &ServerMessage::Pong),
+        }
+    }
+
+    fn send_to(&mut self, connection: ConnectionId, message: &ServerMessage) {
+        self.outputs.push_back(RoomsOutput::Send(connection, message.to_json()));
+    }
+
+    /// Sends to a session's connection, if it has one.
+    fn send(&mut self, session: Id, message: &ServerMessage) {
+        if let Some(connection) = self.sessions.get(&session).and_then(|session| session.connection) {
+            self.send_to(connection, message);
+        }
+    }
+
+    /// Tells that something was wrong; the connection goes on.
+    fn refuse(&mut self, session: Id, code: ErrorCode, text: &str) {
+        self.send(session, &ServerMessage::Error { code, text: text.to_owned(), fatal: false });
+    }
+
+    /// Tells what was wrong and closes. Only who was merely silent may come back to its place.
+    fn fatal(&mut self, now: Instant, id: ConnectionId, code: ErrorCode, text: &str) {
+        let Some(session) = self.connections.get(&id).map(|connection| connection.session) else { return };
+        self.send_to(id, &ServerMessage::Error { code, text: text.to_owned(), fatal: true });
+        self.outputs.push_back(RoomsOutput::Close(id, code));
+        self.detach(now, id);
+        if let Some(session) = session
+            && code != ErrorCode::Idle
+        {
+            self.end_session(now, session, crate::message::reason::LOST);
+        }
+    }
+
+    fn forget_connection(&mut self, id: ConnectionId) -> Option<Connection> {
+        self.timers.clear(Timer::Hello(id));
+        self.timers.clear(Timer::Idle(id));
+        self.connections.remove(&id)
+    }
+
+    fn random_id(&mut self) -> Id {
+        let mut id = Id::default();
+        self.random.fill(&mut id);
+        id
+    }
+
+    fn unix_seconds(&self, now: Instant) -> u64 {
+        (self.unix_at_start + now.saturating_duration_since(self.started)).as_secs()
+    }
+
+    fn shut_down(&mut self) {
+        self.shutting_down = true;
+        let code = ErrorCode::ShuttingDown;
+        let message = ServerMessage::Error { code, text: "the server is going down".into(), fatal: true };
+        for id in std::mem::take(&mut self.connections).into_keys() {
+            self.send_to(id, &message);
+            self.outputs.push_back(RoomsOutput::Close(id, code));
+        }
+        self.sessions.clear();
+        self.rooms.clear();
+        self.by_nameplate.clear();
+        self.timers = Timers::new();
+    }
+}

@@ -1,0 +1,148 @@
+//! How two come together: a room made, a knock, one exchange at a time while others wait in line, and the pair.
+
+use std::time::Instant;
+
+use super::place::Known;
+use super::room::{Exchange, Room, State};
+use super::{ConnectionId, RoomKey, Rooms, Timer};
+use crate::code::Nameplate;
+use crate::message::{ErrorCode, Role, ServerMessage};
+use crate::token::{Id, hex};
+
+/// Tries to find a free nameplate before the server counts as full.
+const NAMEPLATE_TRIES: usize = 64;
+/// How many nameplates of today's six digits there are.
+const NAMEPLATES: u64 = 1_000_000;
+
+impl Rooms {
+    pub(super) fn create(&mut self, now: Instant, connection: ConnectionId, session: Id) {
+        self.leave_ended_room(now, session);
+        if let Some(seat) = self.seat_of(session) {
+            return match seat.role {
+                Role::Creator => self.tell_place(now, connection, session, Known::default()),
+                Role::Joiner => self.refuse(session, ErrorCode::NotAllowed, "already in a room"),
+            };
+        }
+        let Some(nameplate) = self.free_nameplate().filter(|_| self.rooms.len() < self.limits.rooms) else {
+            return self.refuse(session, ErrorCode::ServerFull, "the server has no room left");
+        };
+        self.last_room += 1;
+        let (key, id) = (RoomKey(self.last_room), self.random_id());
+        self.rooms.insert(key, Room::new(id, nameplate.clone(), session));
+        self.by_nameplate.insert(nameplate.clone(), key);
+        self.timers.set(Timer::Unused(key), now + self.limits.unused_room);
+        self.seat(now, session, key, Role::Creator);
+        self.send(session, &ServerMessage::Created { nameplate });
+    }
+
+    fn free_nameplate(&mut self) -> Option<Nameplate> {
+        (0..NAMEPLATE_TRIES).find_map(|_| {
+            let mut bytes = [0; 8];
+            self.random.fill(&mut bytes);
+            let digits = format!("{:06}", u64::from_le_bytes(bytes) % NAMEPLATES);
+            Nameplate::new(&digits).ok().filter(|nameplate| !self.by_nameplate.contains_key(nameplate))
+        })
+    }
+
+    pub(super) fn knock(&mut self, now: Instant, connection: ConnectionId, session: Id, nameplate: &Nameplate) {
+        self.leave_ended_room(now, session);
+        let target = self.by_nameplate.get(nameplate).copied();
+        if let Some(seat) = self.seat_of(session) {
+            let again = seat.role == Role::Joiner && Some(seat.room) == target;
+            return if again {
+                self.tell_place(now, connection, session, Known::default());
+            } else {
+                self.refuse(session, ErrorCode::NotAllowed, "already in a room");
+            };
+        }
+        let Some(key) = target else { return self.wrong_knock(now, connection, session) };
+        let Some(room) = self.rooms.get_mut(&key) else { return };
+        if room.line.len() >= self.limits.line {
+            return self.refuse(session, ErrorCode::LineFull, "too many are waiting for this room");
+        }
+        room.line.push_back(session);
+        self.seat(now, session, key, Role::Joiner);
+        self.advance(now, key);
+    }
+
+    fn wrong_knock(&mut self, now: Instant, connection: ConnectionId, session: Id) {
+        let Some(known) = self.connections.get_mut(&connection) else { return };
+        known.wrong_knocks += 1;
+        if known.wrong_knocks >= self.limits.wrong_knocks {
+            return self.fatal(now, connection, ErrorCode::TooFast, "too many wrong codes");
+        }
+        self.refuse(session, ErrorCode::NoSuchRoom, "nobody waits under this number");
+    }
+
+    /// Begins the next exchange if nobody is inside and both are there, and tells the others in line where they are.
+    pub(super) fn advance(&mut self, now: Instant, key: RoomKey) {
+        let Some(room) = self.rooms.get(&key) else { return };
+        let next = matches!(room.state, State::Waiting)
+            .then(|| room.line.iter().position(|joiner| self.is_connected(*joiner)))
+            .flatten()
+            .filter(|_| self.is_connected(room.creator));
+        if let Some(index) = next {
+            self.begin_exchange(now, key, index);
+        }
+        let line = self.rooms.get(&key).map(|room| room.line.clone()).unwrap_or_default();
+        for (ahead, joiner) in (0..).zip(line) {
+            self.tell_position(joiner, ahead);
+        }
+    }
+
+    fn begin_exchange(&mut self, now: Instant, key: RoomKey, index: usize) {
+        let Some(room) = self.rooms.get_mut(&key) else { return };
+        let Some(joiner) = room.line.remove(index) else { return };
+        room.exchanges += 1;
+        let (number, creator) = (room.exchanges, room.creator);
+        room.state = State::Meeting { exchange: Exchange::new(number, joiner), confirmed: None };
+        self.timers.clear(Timer::Unused(key));
+        self.timers.set(Timer::Exchange(key), now + self.limits.exchange);
+        for session in [creator, joiner] {
+            self.send(session, &ServerMessage::Knocked { exchange: number });
+        }
+    }
+
+    fn tell_position(&mut self, joiner: Id, ahead: u32) {
+        let Some(session) = self.sessions.get_mut(&joiner) else { return };
+        let Some(seat) = session.seat.as_mut().filter(|seat| seat.told_ahead != Some(ahead)) else { return };
+        if session.connection.is_some() {
+            seat.told_ahead = Some(ahead);
+            self.send(joiner, &ServerMessage::Waiting { ahead });
+        }
+    }
+
+    pub(super) fn confirm(&mut self, now: Instant, session: Id, number: u32) {
+        let Some((seat, _)) = self.live_exchange(session, number) else {
+            return self.not_inside(session, number);
+        };
+        let Some(room) = self.rooms.get_mut(&seat.room) else { return };
+        let State::Meeting { confirmed, .. } = &mut room.state else { return };
+        match confirmed {
+            Some(other) if *other != seat.role => self.pair(now, seat.room),
+            Some(_) => {}
+            None => *confirmed = Some(seat.role),
+        }
+    }
+
+    /// Both have confirmed: they go on under a new name, and the nameplate is free.
+    fn pair(&mut self, now: Instant, key: RoomKey) {
+        let id = self.random_id();
+        let Some(room) = self.rooms.get_mut(&key) else { return };
+        let State::Meeting { exchange, .. } = std::mem::replace(&mut room.state, State::Waiting) else { return };
+        let (pair, number) = ([room.creator, exchange.joiner], exchange.number);
+        room.state = State::Paired(exchange);
+        room.former_id = Some(std::mem::replace(&mut room.id, id));
+        let line = std::mem::take(&mut room.line);
+        self.by_nameplate.remove(&room.nameplate);
+        self.timers.clear(Timer::Exchange(key));
+        for joiner in line {
+            self.refuse(joiner, ErrorCode::RoomFull, "two others have met in this room");
+            self.unseat(joiner);
+        }
+        for session in pair {
+            self.send_token(now, session);
+            self.send(session, &ServerMessage::Confirmed { exchange: number, room: hex(id) });
+        }
+    }
+}
