@@ -1,1 +1,166 @@
-//! Under construction.
+//! The engine: one call, with everything that it takes, behind commands and events.
+//!
+//! App, headless peer and tests drive this same crate. [`start`] gives a [`Call`] to command and a stream of [`Event`]s to
+//! watch; the last one is [`Event::Finished`]. All time, timers, sockets and threads come from the [`Host`].
+
+mod audio;
+mod audio_in;
+mod audio_out;
+mod config;
+mod counters;
+mod event;
+mod host;
+mod peer_link;
+mod run;
+mod server_url;
+mod socket;
+mod stats;
+mod video_in;
+mod video_out;
+
+use std::sync::Arc;
+
+use futures::channel::mpsc;
+use visavis_call::{Session, SessionConfig};
+use visavis_transport::Certificate;
+
+pub use config::{CallConfig, Devices, FrameSink, Sinks, VideoSettings};
+pub use event::{DeviceReport, Event, LocalMedia};
+pub use host::{BoxFuture, Host, MediaThreads};
+pub use server_url::{DEFAULT_PORT, ServerUrlError, server_url};
+pub use socket::{Connector, SocketSender, WebSocketConnector};
+pub use stats::{CallStats, Inbound, Outbound, Path, PathEnd};
+pub use visavis_call as call;
+pub use visavis_device as device;
+pub use visavis_frame as frame;
+pub use visavis_signaling as signaling;
+pub use visavis_transport as transport;
+
+use crate::audio::Audio;
+use crate::audio_in::AudioIn;
+use crate::audio_out::AudioOut;
+use crate::counters::Counters;
+use crate::run::{CallLoop, Inbox, Wiring, Wish};
+use crate::video_in::VideoIn;
+use crate::video_out::VideoOut;
+
+/// A call couldn't be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No server was named.
+    #[error("no server was named")]
+    NoServer,
+    /// A codec can't be set up.
+    #[error(transparent)]
+    Codec(#[from] visavis_codec::CodecError),
+    /// No certificate could be made.
+    #[error(transparent)]
+    Transport(#[from] visavis_transport::TransportError),
+}
+
+/// A running call. Dropping it hangs up.
+#[derive(Clone, Debug)]
+pub struct Call(mpsc::UnboundedSender<Wish>);
+
+impl Call {
+    /// Ends the call.
+    pub fn hang_up(&self) {
+        self.wish(Wish::HangUp);
+    }
+
+    /// Sends what the microphone hears, or not.
+    pub fn set_microphone(&self, on: bool) {
+        self.wish(Wish::Microphone(on));
+    }
+
+    /// Opens the camera, or closes it.
+    pub fn set_camera(&self, on: bool) {
+        self.wish(Wish::Camera(on));
+    }
+
+    /// Uses these devices from now on.
+    pub fn use_devices(&self, devices: Devices) {
+        self.wish(Wish::Devices(devices));
+    }
+
+    fn wish(&self, wish: Wish) {
+        // A call that has finished wants nothing.
+        let _ = self.0.unbounded_send(wish);
+    }
+}
+
+/// Starts a call.
+///
+/// # Errors
+/// When something that every call needs can't be set up. Missing devices are no such thing: a call works without them.
+pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedReceiver<Event>), StartError> {
+    if config.servers.is_empty() {
+        return Err(StartError::NoServer);
+    }
+    let certificate = Certificate::generate()?;
+    let mut transport = config.transport;
+    let session = Session::new(
+        host.now(),
+        SessionConfig {
+            intent: config.intent,
+            servers: config.servers.len(),
+            fingerprint: certificate.fingerprint().to_string(),
+            media: config.media,
+            seed: config.seed,
+        },
+    );
+    transport.certificate = Some(certificate);
+
+    let counters = Arc::new(Counters::default());
+    let (events, watcher) = mpsc::unbounded();
+    let (wish, wishes) = mpsc::unbounded();
+    let (reports, device_reports) = mpsc::unbounded();
+    let (keyframe, keyframes) = mpsc::unbounded();
+    let (audio, audio_commands) = mpsc::unbounded();
+    let (video, video_commands) = mpsc::unbounded();
+    let (remote_video, video_sources) = mpsc::unbounded();
+    // RFC 3550, section 5.1: sequence numbers and timestamps start at random values.
+    let start_at = config.seed ^ (config.seed >> 32);
+
+    let sound = Audio {
+        host: host.clone(),
+        counters: Arc::clone(&counters),
+        reports: reports.clone(),
+        packets: None,
+        output: AudioOut::new(start_at as u16, (start_at >> 16) as u32)?,
+        input: AudioIn::new(config.sinks.remote_audio)?,
+    };
+    let pictures_out = VideoOut {
+        host: host.clone(),
+        settings: config.video,
+        sinks: config.sinks.self_view,
+        counters: Arc::clone(&counters),
+        reports,
+        sequence: (start_at >> 8) as u16,
+    };
+    let pictures_in = VideoIn {
+        host: host.clone(),
+        sinks: config.sinks.remote_video,
+        counters: Arc::clone(&counters),
+        keyframes: keyframe,
+    };
+    host.spawn_media("audio", sound.run(audio_commands));
+    host.spawn_media("video-out", pictures_out.run(video_commands));
+    host.spawn_media("video-in", pictures_in.run(video_sources));
+
+    let wiring = Wiring {
+        host: host.clone(),
+        servers: config.servers,
+        connector: config.connector,
+        transport,
+        devices: config.devices,
+        counters,
+        audio,
+        video,
+        remote_video,
+        events,
+    };
+    host.spawn(CallLoop::run(wiring, session, config.media, Inbox { wishes, reports: device_reports, keyframes }));
+    Ok((Call(wish), watcher))
+}

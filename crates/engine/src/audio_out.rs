@@ -1,0 +1,125 @@
+//! Microphone samples → 10 ms blocks → Opus → packets.
+
+use visavis_codec::{AudioEncoder, CodecError, opus};
+use visavis_device::{DeviceError, Microphone};
+use visavis_dsp::{Blocker, LevelMeter, ResampleError, Resampler};
+use visavis_frame::{AudioBlock, BLOCK_SAMPLES, BitRate, RtpPacket, SAMPLE_RATE_HZ, Timestamp};
+use visavis_transport::MediaSender;
+
+use crate::counters::Counters;
+
+/// What speech in full quality takes (RFC 7587, section 3.1.1).
+const RATE: BitRate = BitRate::from_kbps(40);
+/// Samples in one packet: 20 ms.
+pub(crate) const PACKET_SAMPLES: u32 = 2 * BLOCK_SAMPLES as u32;
+
+pub(crate) struct AudioOut {
+    encoder: opus::Encoder,
+    to: Option<MediaSender>,
+    muted: bool,
+    resampler: Option<Resampler>,
+    blocker: Blocker,
+    half: Option<AudioBlock>,
+    meter: LevelMeter,
+    sequence: u16,
+    /// Media time in samples; goes on while muted, so that the other side can tell silence from loss.
+    timestamp: u32,
+    /// The next packet is the first after silence (RFC 3551, section 4.1).
+    talkspurt: bool,
+    heard: Vec<f32>,
+    resampled: Vec<f32>,
+    blocks: Vec<AudioBlock>,
+}
+
+impl AudioOut {
+    pub(crate) fn new(sequence: u16, timestamp: u32) -> Result<Self, CodecError> {
+        Ok(Self {
+            encoder: opus::Encoder::new(RATE)?,
+            to: None,
+            muted: false,
+            resampler: None,
+            blocker: Blocker::new(),
+            half: None,
+            meter: LevelMeter::new(),
+            sequence,
+            timestamp,
+            talkspurt: true,
+            heard: Vec::new(),
+            resampled: Vec::new(),
+            blocks: Vec::new(),
+        })
+    }
+
+    pub(crate) fn send_to(&mut self, to: Option<MediaSender>) {
+        self.to = to;
+        self.talkspurt = true;
+    }
+
+    pub(crate) fn mute(&mut self, muted: bool) {
+        self.muted = muted;
+        self.talkspurt = true;
+    }
+
+    /// A new microphone, of this rate.
+    pub(crate) fn source(&mut self, rate_hz: u32) -> Result<(), ResampleError> {
+        self.blocker.clear();
+        self.half = None;
+        self.resampler = None;
+        if rate_hz != SAMPLE_RATE_HZ {
+            self.resampler = Some(Resampler::new(rate_hz, SAMPLE_RATE_HZ)?);
+        }
+        Ok(())
+    }
+
+    /// Takes what the microphone has heard and sends what fills a packet.
+    pub(crate) async fn hear(
+        &mut self,
+        now: Timestamp,
+        microphone: &mut dyn Microphone,
+        counters: &Counters,
+    ) -> Result<(), DeviceError> {
+        self.heard.clear();
+        microphone.read(now, &mut self.heard)?;
+        self.cut_into_blocks();
+        for block in std::mem::take(&mut self.blocks) {
+            self.meter.push(if self.muted { &AudioBlock::SILENCE } else { &block });
+            counters.microphone_level(self.meter.rms_dbfs());
+            match self.half.take() {
+                None => self.half = Some(block),
+                Some(first) => self.packet([&first, &block]).await,
+            }
+        }
+        Ok(())
+    }
+
+    fn cut_into_blocks(&mut self) {
+        let Self { resampler, resampled, heard, blocker, blocks, .. } = self;
+        let samples = match resampler {
+            Some(resampler) => {
+                resampled.clear();
+                if let Err(error) = resampler.process(heard, resampled) {
+                    tracing::warn!(%error, "sound couldn't be resampled");
+                }
+                resampled
+            }
+            None => heard,
+        };
+        blocker.push(samples, |block| blocks.push(block.clone()));
+    }
+
+    async fn packet(&mut self, blocks: [&AudioBlock; 2]) {
+        let timestamp = self.timestamp;
+        self.timestamp = timestamp.wrapping_add(PACKET_SAMPLES);
+        let Some(to) = self.to.as_ref().filter(|_| !self.muted) else { return };
+        let mut payload = Vec::with_capacity(256);
+        if let Err(error) = self.encoder.encode(blocks, &mut payload) {
+            tracing::warn!(%error, "sound couldn't be encoded");
+            return;
+        }
+        let marker = std::mem::take(&mut self.talkspurt);
+        let packet = RtpPacket { sequence: self.sequence, timestamp, marker, payload };
+        self.sequence = self.sequence.wrapping_add(1);
+        // A transport that closes under our hands says so in its own events.
+        let _ = to.send_audio(packet).await;
+    }
+}

@@ -1,0 +1,91 @@
+//! What a call is made from.
+
+use std::sync::Arc;
+
+use visavis_call::{Intent, MediaState};
+use visavis_codec::VideoTarget;
+use visavis_device::{CameraChoice, MicrophoneChoice, SpeakerChoice, VideoFormat};
+use visavis_frame::{BitRate, LatestSlot, VideoFrame};
+use visavis_transport::TransportConfig;
+
+use crate::socket::Connector;
+
+/// Gets every picture of a stream, in order, on the thread of the codec: it must be quick.
+pub trait FrameSink: Send {
+    /// A picture.
+    fn frame(&mut self, frame: &VideoFrame);
+
+    /// The coded picture that the next [`FrameSink::frame`] comes from, Annex B. Only of received streams.
+    fn unit(&mut self, _unit: &[u8]) {}
+}
+
+impl FrameSink for LatestSlot<VideoFrame> {
+    fn frame(&mut self, frame: &VideoFrame) {
+        self.put(frame.clone());
+    }
+}
+
+/// Where pictures and sound go, besides to the other side.
+#[derive(Default)]
+pub struct Sinks {
+    /// What the other side sends.
+    pub remote_video: Vec<Box<dyn FrameSink>>,
+    /// What our own camera sees.
+    pub self_view: Vec<Box<dyn FrameSink>>,
+    /// What the other side says, as it is played: 48 kHz mono.
+    pub remote_audio: Vec<Box<dyn FnMut(&[f32]) + Send>>,
+}
+
+/// Which devices to use.
+#[derive(Clone, Debug)]
+pub struct Devices {
+    /// The camera.
+    pub camera: CameraChoice,
+    /// The microphone.
+    pub microphone: MicrophoneChoice,
+    /// The speaker.
+    pub speaker: SpeakerChoice,
+}
+
+/// How video is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct VideoSettings {
+    /// What the camera is asked for.
+    pub format: VideoFormat,
+    /// The rate that the encoder holds.
+    pub rate: BitRate,
+}
+
+impl Default for VideoSettings {
+    fn default() -> Self {
+        Self { format: VideoFormat::HD30, rate: BitRate::from_kbps(2_000) }
+    }
+}
+
+impl VideoSettings {
+    pub(crate) fn target(&self, fps: u32) -> VideoTarget {
+        VideoTarget { rate: self.rate, fps }
+    }
+}
+
+/// Everything that a call is made from.
+pub struct CallConfig {
+    /// Start, or join.
+    pub intent: Intent,
+    /// WebSocket URLs of the servers that may know the code, the likeliest first.
+    pub servers: Vec<String>,
+    /// How sockets to them are opened.
+    pub connector: Arc<dyn Connector>,
+    /// STUN, TURN and interfaces.
+    pub transport: TransportConfig,
+    /// Which devices to use.
+    pub devices: Devices,
+    /// What is on from the start.
+    pub media: MediaState,
+    /// How video is sent.
+    pub video: VideoSettings,
+    /// Where pictures and sound go.
+    pub sinks: Sinks,
+    /// Seed for what must be random but not secret.
+    pub seed: u64,
+}

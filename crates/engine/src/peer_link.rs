@@ -1,0 +1,146 @@
+//! One peer connection of a call: actions in, in order; results and events out, with their generation.
+
+use futures::channel::mpsc;
+use futures::{FutureExt, StreamExt, pin_mut, select_biased};
+use visavis_call::{PeerState, TransportAction, TransportInput};
+use visavis_transport::{
+    Fingerprint, MediaSender, MediaSources, Transport, TransportConfig, TransportEvent, TransportStats, media_queues,
+};
+
+use crate::host::Host;
+
+/// What comes out of a peer connection.
+pub(crate) enum LinkEvent {
+    /// For the session.
+    Session(TransportInput),
+    /// The connection is there: media is sent and received here.
+    Ready(MediaSender, MediaSources),
+    /// The other side can't decode.
+    KeyframeWanted,
+    /// The answer to [`LinkCommand::Stats`].
+    Stats(TransportStats),
+}
+
+/// What a peer connection is asked for.
+pub(crate) enum LinkCommand {
+    Action(TransportAction),
+    RequestKeyframe,
+    Stats,
+}
+
+pub(crate) struct PeerLink {
+    pub(crate) host: Host,
+    pub(crate) generation: u32,
+    pub(crate) config: TransportConfig,
+    pub(crate) events: mpsc::UnboundedSender<(u32, LinkEvent)>,
+}
+
+impl PeerLink {
+    /// Runs until it is told to close, or the commands end.
+    pub(crate) async fn run(self, mut commands: mpsc::UnboundedReceiver<LinkCommand>) {
+        let (sender, mut events) = mpsc::unbounded();
+        let (sinks, sources) = media_queues();
+        let made = Transport::new(self.host.runtime(), self.config.clone(), sinks, sender).await;
+        let transport = match made {
+            Ok(transport) => transport,
+            Err(error) => {
+                self.session(TransportInput::Failed { reason: error.to_string() });
+                return;
+            }
+        };
+        self.tell(LinkEvent::Ready(transport.media_sender(), sources));
+        loop {
+            let command = commands.next().fuse();
+            let event = events.next().fuse();
+            pin_mut!(command, event);
+            select_biased! {
+                event = event => match event {
+                    Some(event) => self.on_event(event),
+                    None => break,
+                },
+                command = command => match command {
+                    None | Some(LinkCommand::Action(TransportAction::Close)) => break,
+                    Some(command) => self.on_command(&transport, command).await,
+                },
+            }
+        }
+        transport.close().await;
+    }
+
+    async fn on_command(&self, transport: &Transport, command: LinkCommand) {
+        match command {
+            LinkCommand::Action(action) => self.on_action(transport, action).await,
+            LinkCommand::RequestKeyframe => {
+                if let Err(error) = transport.request_keyframe().await {
+                    tracing::debug!(%error, "a keyframe couldn't be asked for");
+                }
+            }
+            LinkCommand::Stats => self.tell(LinkEvent::Stats(transport.stats().await)),
+        }
+    }
+
+    async fn on_action(&self, transport: &Transport, action: TransportAction) {
+        let result = match action {
+            TransportAction::Open | TransportAction::Close => return,
+            TransportAction::CreateOffer { ice_restart } => {
+                transport.create_offer(ice_restart).await.map(|sdp| Some(TransportInput::OfferReady(sdp)))
+            }
+            TransportAction::AcceptOffer { sdp, fingerprint } => match fingerprint.parse::<Fingerprint>() {
+                Ok(remote) => {
+                    transport.accept_offer(&sdp, &remote).await.map(|sdp| Some(TransportInput::AnswerReady(sdp)))
+                }
+                Err(error) => Err(error),
+            },
+            TransportAction::AcceptAnswer { sdp, fingerprint } => match fingerprint.parse::<Fingerprint>() {
+                Ok(remote) => {
+                    transport.accept_answer(&sdp, &remote).await.map(|()| Some(TransportInput::AnswerAccepted))
+                }
+                Err(error) => Err(error),
+            },
+            // One unusable address is no reason to end anything.
+            TransportAction::AddCandidate(candidate) => {
+                if let Err(error) = transport.add_candidate(candidate).await {
+                    tracing::debug!(%error, "a remote candidate was left out");
+                }
+                return;
+            }
+            TransportAction::SendControl(text) => {
+                if let Err(error) = transport.send_control(&text).await {
+                    tracing::debug!(%error, "a control message wasn't sent");
+                }
+                return;
+            }
+        };
+        match result {
+            Ok(Some(input)) => self.session(input),
+            Ok(None) => {}
+            Err(error) => self.session(TransportInput::Failed { reason: error.to_string() }),
+        }
+    }
+
+    fn on_event(&self, event: TransportEvent) {
+        match event {
+            TransportEvent::Candidate(candidate) => self.session(TransportInput::Candidate(candidate)),
+            TransportEvent::EndOfCandidates => self.session(TransportInput::EndOfCandidates),
+            TransportEvent::State(state) => self.session(TransportInput::State(state)),
+            TransportEvent::ControlOpen => self.session(TransportInput::ControlOpened),
+            TransportEvent::ControlMessage(text) => self.session(TransportInput::Control(text)),
+            TransportEvent::ControlClosed => self.session(TransportInput::ControlClosed),
+            TransportEvent::KeyframeWanted => self.tell(LinkEvent::KeyframeWanted),
+            TransportEvent::Failed(error) => {
+                tracing::warn!(%error, "the transport failed");
+                self.session(TransportInput::State(PeerState::Failed));
+            }
+            _ => {}
+        }
+    }
+
+    fn session(&self, input: TransportInput) {
+        self.tell(LinkEvent::Session(input));
+    }
+
+    fn tell(&self, event: LinkEvent) {
+        // The engine's loop may have ended already.
+        let _ = self.events.unbounded_send((self.generation, event));
+    }
+}

@@ -1,0 +1,241 @@
+//! What a call measures of itself, once a second.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use visavis_call::ReceiveReport;
+use visavis_transport::{CandidateEnd, SelectedPair, TransportStats};
+
+use crate::counters::Snapshot;
+
+/// Rates over the last second, and totals since the call began.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallStats {
+    /// The path that the media takes, once there is one.
+    pub path: Option<Path>,
+    /// Round trip, milliseconds.
+    pub round_trip_ms: Option<f64>,
+    /// What we send.
+    pub outbound: Outbound,
+    /// What we receive.
+    pub inbound: Inbound,
+    /// Level of our microphone, dBFS RMS.
+    pub microphone_dbfs: f32,
+}
+
+/// The two ends of the path that the media takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Path {
+    /// Our end.
+    pub local: PathEnd,
+    /// The other side's end.
+    pub remote: PathEnd,
+}
+
+impl Path {
+    /// Whether a relay stands in between.
+    #[must_use]
+    pub fn is_relayed(&self) -> bool {
+        self.local.candidate_type == "relay" || self.remote.candidate_type == "relay"
+    }
+}
+
+/// One end of a path, as the W3C's RTCIceCandidateStats names its parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PathEnd {
+    /// `host`, `srflx`, `prflx` or `relay`.
+    pub candidate_type: String,
+    /// Address; empty where the other side hides it.
+    pub address: String,
+    /// Port.
+    pub port: u16,
+    /// `udp` or `tcp`.
+    pub protocol: String,
+}
+
+impl From<CandidateEnd> for PathEnd {
+    fn from(end: CandidateEnd) -> Self {
+        Self { candidate_type: end.kind, address: end.address, port: end.port, protocol: end.protocol }
+    }
+}
+
+/// What we send.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outbound {
+    /// All media, kilobits a second.
+    pub kbps: u64,
+    /// Pictures encoded a second.
+    pub frames_per_second: f32,
+    /// Pictures encoded in all.
+    pub frames_encoded: u64,
+    /// Pictures that the encoder dropped to hold its rate.
+    pub frames_skipped: u64,
+    /// Keyframes in all.
+    pub key_frames_encoded: u64,
+    /// From captured to encoded, mean over the last second, milliseconds.
+    pub encode_ms: f64,
+}
+
+/// What we receive.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inbound {
+    /// All media, kilobits a second.
+    pub kbps: u64,
+    /// Pictures decoded a second.
+    pub frames_per_second: f32,
+    /// Pictures decoded in all.
+    pub frames_decoded: u64,
+    /// Width of the last picture, pixels.
+    pub frame_width: u32,
+    /// Height of the last picture, pixels.
+    pub frame_height: u32,
+    /// Video packets lost in all.
+    pub packets_lost: u64,
+    /// Video packets lost over the last second, percent of those expected.
+    pub loss_percent: f32,
+    /// Pictures given up in all.
+    pub frames_dropped: u64,
+    /// Packets that came twice.
+    pub packets_duplicated: u64,
+    /// Keyframes that we had to ask for.
+    pub keyframes_requested: u64,
+    /// Sound concealed over the last second, percent of the time.
+    pub concealed_percent: f32,
+    /// From arrival of sound to the speaker's queue, milliseconds.
+    pub playout_delay_ms: u32,
+}
+
+/// Turns totals into rates.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    at: Instant,
+    counted: Snapshot,
+    carried: TransportStats,
+}
+
+impl Meter {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { at: now, counted: Snapshot::default(), carried: TransportStats::default() }
+    }
+
+    /// The rates since the last reading.
+    pub(crate) fn read(&mut self, now: Instant, counted: Snapshot, carried: TransportStats) -> CallStats {
+        let seconds = now.saturating_duration_since(self.at).max(Duration::from_millis(1)).as_secs_f64();
+        let before = std::mem::replace(&mut self.counted, counted);
+        let carried_before = std::mem::replace(&mut self.carried, carried.clone());
+        self.at = now;
+        CallStats {
+            round_trip_ms: round_trip(&carried).map(|rtt| rtt.as_secs_f64() * 1000.0),
+            outbound: outbound(
+                seconds,
+                &before,
+                &counted,
+                kbps(seconds, carried_before.bytes_sent, carried.bytes_sent),
+            ),
+            inbound: inbound(seconds, &before, &counted, &carried_before, &carried),
+            microphone_dbfs: counted.level_dbfs,
+            path: carried
+                .pair
+                .map(|SelectedPair { local, remote, .. }| Path { local: local.into(), remote: remote.into() }),
+        }
+    }
+}
+
+fn outbound(seconds: f64, before: &Snapshot, now: &Snapshot, kbps: u64) -> Outbound {
+    let frames = now.encoded.saturating_sub(before.encoded);
+    let micros = now.encode_micros.saturating_sub(before.encode_micros);
+    Outbound {
+        kbps,
+        frames_per_second: per_second(seconds, frames),
+        frames_encoded: now.encoded,
+        frames_skipped: now.skipped,
+        key_frames_encoded: now.keyframes,
+        encode_ms: if frames == 0 { 0.0 } else { micros as f64 / frames as f64 / 1000.0 },
+    }
+}
+
+fn inbound(
+    seconds: f64,
+    before: &Snapshot,
+    now: &Snapshot,
+    carried_before: &TransportStats,
+    carried: &TransportStats,
+) -> Inbound {
+    let lost = now.lost.saturating_sub(before.lost);
+    let came = carried.video.packets_received.saturating_sub(carried_before.video.packets_received);
+    let concealed = now.concealed.saturating_sub(before.concealed);
+    let played = now.played.saturating_sub(before.played);
+    Inbound {
+        kbps: kbps(seconds, carried_before.bytes_received, carried.bytes_received),
+        frames_per_second: per_second(seconds, now.decoded.saturating_sub(before.decoded)),
+        frames_decoded: now.decoded,
+        frame_width: now.width,
+        frame_height: now.height,
+        packets_lost: now.lost,
+        loss_percent: percent(lost, lost + came),
+        frames_dropped: now.dropped,
+        packets_duplicated: now.duplicates,
+        keyframes_requested: now.keyframes_wanted,
+        concealed_percent: percent(concealed, concealed + played),
+        playout_delay_ms: now.playout_delay_ms,
+    }
+}
+
+impl CallStats {
+    /// What the other side is told of what we receive.
+    pub(crate) fn report(&self) -> ReceiveReport {
+        ReceiveReport {
+            frames_per_second: self.inbound.frames_per_second,
+            width: self.inbound.frame_width,
+            height: self.inbound.frame_height,
+            video_kbps: u32::try_from(self.inbound.kbps).unwrap_or(u32::MAX),
+            loss_percent: self.inbound.loss_percent,
+            concealed_percent: self.inbound.concealed_percent,
+        }
+    }
+}
+
+/// By the latest connectivity check, else by the other side's latest report.
+fn round_trip(carried: &TransportStats) -> Option<Duration> {
+    carried.pair.as_ref().and_then(|pair| pair.rtt).or(carried.video.rtt).or(carried.audio.rtt)
+}
+
+fn kbps(seconds: f64, before: u64, now: u64) -> u64 {
+    (now.saturating_sub(before) as f64 * 8.0 / seconds / 1000.0) as u64
+}
+
+fn per_second(seconds: f64, count: u64) -> f32 {
+    (count as f64 / seconds) as f32
+}
+
+fn percent(part: u64, whole: u64) -> f32 {
+    if whole == 0 { 0.0 } else { part as f32 * 100.0 / whole as f32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use visavis_transport::MediaStats;
+
+    use super::*;
+
+    #[test]
+    fn totals_become_rates() {
+        let start = Instant::now();
+        let mut meter = Meter::new(start);
+        let counted = Snapshot { encoded: 60, encode_micros: 300_000, lost: 5, ..Snapshot::default() };
+        let carried = TransportStats { bytes_sent: 250_000, video_packets_received: 95, ..TransportStats::default() };
+        let stats = meter.read(start + Duration::from_secs(2), counted, carried.clone());
+        assert_eq!(stats.outbound.kbps, 1000);
+        assert!((stats.outbound.frames_per_second - 30.0).abs() < 0.01);
+        assert!((stats.outbound.encode_ms - 5.0).abs() < 0.01);
+        assert!((stats.inbound.loss_percent - 5.0).abs() < 0.01);
+        let still = meter.read(start + Duration::from_secs(3), counted, carried);
+        assert_eq!(still.outbound.kbps, 0);
+        assert_eq!(still.outbound.frames_encoded, 60);
+    }
+}
