@@ -186,6 +186,10 @@ impl Client {
     fn peer_left(&mut self, number: u32, reason: String) {
         let Some(exchange) = self.exchange(number) else { return };
         let paired = exchange.paired;
+        if paired {
+            // Everything before it has arrived: the server may forget the room.
+            self.send(&ClientMessage::Leave { reason: String::new() });
+        }
         self.place = match std::mem::replace(&mut self.place, Place::Nowhere) {
             Place::Meeting(seat @ Seat::Creator(_), _) if !paired => Place::Waiting(seat),
             Place::Nowhere | Place::Asking(_) | Place::Waiting(_) | Place::Meeting(..) => Place::Nowhere,
