@@ -80,8 +80,7 @@ impl<'a> Canvas<'a> {
         let (width, height) = (self.size.width(), self.size.height());
         let block = |pixels, width, height, cols: Range<usize>, rows: Range<usize>, value| {
             let plane = Plane { pixels, width, height };
-            let cols = cols.start.min(plane.width)..cols.end.min(plane.width);
-            let rows = rows.start.min(plane.height)..rows.end.min(plane.height);
+            let (cols, rows) = (within(cols, plane.width), within(rows, plane.height));
             for row in rows {
                 plane.pixels[row * plane.width..][..plane.width][cols.clone()].fill(value);
             }
@@ -96,10 +95,10 @@ impl<'a> Canvas<'a> {
     pub(super) fn shade(&mut self, columns: Range<usize>, rows: Range<usize>, share: f32) {
         let width = self.size.width();
         let scale = (share * 256.0) as u32;
-        let columns = columns.start.min(width)..columns.end.min(width);
-        for row in rows.start.min(self.size.height())..rows.end.min(self.size.height()) {
+        let columns = within(columns, width);
+        for row in within(rows, self.size.height()) {
             for pixel in &mut self.y[row * width..][..width][columns.clone()] {
-                *pixel = (16 + (u32::from(pixel.saturating_sub(16)) * scale >> 8)) as u8;
+                *pixel = (16 + ((u32::from(pixel.saturating_sub(16)) * scale) >> 8)) as u8;
             }
         }
     }
@@ -109,6 +108,12 @@ struct Plane<'a> {
     pixels: &'a mut [u8],
     width: usize,
     height: usize,
+}
+
+/// The part of a range that lies in a plane; empty when it ends before it begins.
+fn within(range: Range<usize>, limit: usize) -> Range<usize> {
+    let end = range.end.min(limit);
+    range.start.min(end)..end
 }
 
 /// Half the width of an ellipse at a distance from its middle row; `None` beyond its top and bottom.

@@ -149,7 +149,7 @@ struct Painter {
 }
 
 impl Painter {
-    fn oval(&self, canvas: &mut Canvas<'_>, x: f32, y: f32, rx: f32, ry: f32, colour: Colour, opacity: f32) {
+    fn oval(&self, canvas: &mut Canvas<'_>, [x, y]: [f32; 2], [rx, ry]: [f32; 2], colour: Colour, opacity: f32) {
         let shape = Ellipse { x: x * self.unit, y: y * self.unit, rx: rx * self.unit, ry: ry * self.unit };
         canvas.ellipse(shape, colour, opacity);
     }
@@ -157,24 +157,24 @@ impl Painter {
     fn body(&self, canvas: &mut Canvas<'_>, pose: &Pose) {
         let (x, y) = pose.body;
         let lit = self.look.clothes.towards(self.look.glow, 0.12);
-        self.oval(canvas, pose.head.0, 0.46, 0.185, 0.235, self.look.hair, 1.0);
-        self.oval(canvas, x, y, 0.44, 0.38, self.look.clothes, 1.0);
-        self.oval(canvas, x - 0.03, y + 0.02, 0.38, 0.36, lit, 0.5);
-        self.oval(canvas, x, y - 0.375, 0.125, 0.06, self.look.collar, 1.0);
-        self.oval(canvas, x, y - 0.42, 0.08, 0.09, self.look.shadow, 1.0);
+        self.oval(canvas, [pose.head.0, 0.46], [0.185, 0.235], self.look.hair, 1.0);
+        self.oval(canvas, [x, y], [0.44, 0.38], self.look.clothes, 1.0);
+        self.oval(canvas, [x - 0.03, y + 0.02], [0.38, 0.36], lit, 0.5);
+        self.oval(canvas, [x, y - 0.375], [0.125, 0.06], self.look.collar, 1.0);
+        self.oval(canvas, [x, y - 0.42], [0.08, 0.09], self.look.shadow, 1.0);
     }
 
     fn head(&self, canvas: &mut Canvas<'_>, pose: &Pose) {
         let (x, y) = pose.head;
         let Palette { skin, shadow, hair, .. } = self.look;
         for side in [-1.0, 1.0] {
-            self.oval(canvas, x + side * 0.148, y + 0.015, 0.028, 0.04, shadow, 1.0);
+            self.oval(canvas, [x + side * 0.148, y + 0.015], [0.028, 0.04], shadow, 1.0);
         }
-        self.oval(canvas, x, y - 0.045, 0.172, 0.195, hair, 1.0);
-        self.oval(canvas, x, y + 0.01, 0.148, 0.185, skin, 1.0);
+        self.oval(canvas, [x, y - 0.045], [0.172, 0.195], hair, 1.0);
+        self.oval(canvas, [x, y + 0.01], [0.148, 0.185], skin, 1.0);
         // A parting: two locks that overlap the forehead.
-        self.oval(canvas, x - 0.075, y - 0.15, 0.1, 0.062, hair, 1.0);
-        self.oval(canvas, x + 0.06, y - 0.16, 0.115, 0.058, hair, 1.0);
+        self.oval(canvas, [x - 0.075, y - 0.15], [0.1, 0.062], hair, 1.0);
+        self.oval(canvas, [x + 0.06, y - 0.16], [0.115, 0.058], hair, 1.0);
     }
 
     fn face(&self, canvas: &mut Canvas<'_>, pose: &Pose) {
@@ -182,19 +182,19 @@ impl Painter {
         for side in [-1.0, 1.0] {
             let eye = x + side * 0.06;
             if self.look.glasses {
-                self.oval(canvas, eye, y - 0.012, 0.05, 0.044, INK, 1.0);
-                self.oval(canvas, eye, y - 0.012, 0.043, 0.037, self.look.skin.towards(self.look.glow, 0.25), 1.0);
+                self.oval(canvas, [eye, y - 0.012], [0.05, 0.044], INK, 1.0);
+                self.oval(canvas, [eye, y - 0.012], [0.043, 0.037], self.look.skin.towards(self.look.glow, 0.25), 1.0);
             }
-            self.oval(canvas, eye, y - 0.01, 0.015, 0.002 + 0.017 * pose.eyes, INK, 1.0);
-            self.oval(canvas, eye + 0.005, y - 0.016, 0.0045, 0.0045, self.look.glow, pose.eyes);
-            self.oval(canvas, eye, y - 0.066, 0.032, 0.007, self.look.hair, 1.0);
-            self.oval(canvas, x + side * 0.088, y + 0.06, 0.03, 0.02, BLUSH, 0.22);
+            self.oval(canvas, [eye, y - 0.01], [0.015, 0.002 + 0.017 * pose.eyes], INK, 1.0);
+            self.oval(canvas, [eye + 0.005, y - 0.016], [0.0045, 0.0045], self.look.glow, pose.eyes);
+            self.oval(canvas, [eye, y - 0.066], [0.032, 0.007], self.look.hair, 1.0);
+            self.oval(canvas, [x + side * 0.088, y + 0.06], [0.03, 0.02], BLUSH, 0.22);
         }
-        self.oval(canvas, x, y + 0.045, 0.013, 0.017, self.look.shadow, 0.8);
+        self.oval(canvas, [x, y + 0.045], [0.013, 0.017], self.look.shadow, 0.8);
         // A smile is a mouth whose upper part is covered again.
         let open = 0.014 + 0.016 * pose.mouth;
-        self.oval(canvas, x, y + 0.1, 0.05, open + 0.012, LIPS, 1.0);
-        self.oval(canvas, x, y + 0.1 - open * 0.75 - 0.004, 0.056, 0.016, self.look.skin, 1.0);
+        self.oval(canvas, [x, y + 0.1], [0.05, open + 0.012], LIPS, 1.0);
+        self.oval(canvas, [x, y + 0.1 - open * 0.75 - 0.004], [0.056, 0.016], self.look.skin, 1.0);
     }
 
     fn hand(&self, canvas: &mut Canvas<'_>, pose: &Pose) {
@@ -203,14 +203,14 @@ impl Painter {
         }
         let (x, y) = (pose.body.0 + 0.4, 1.12 - 0.5 * pose.hand);
         let sleeve = self.look.clothes.towards(INK, 0.1);
-        self.oval(canvas, x + 0.01, y + 0.3, 0.075, 0.24, sleeve, 1.0);
+        self.oval(canvas, [x + 0.01, y + 0.3], [0.075, 0.24], sleeve, 1.0);
         let lean = 0.035 * pose.wave;
         for finger in [-0.045, -0.016, 0.015, 0.044f32] {
             let tip = x + finger * 1.15 + lean * 1.7;
-            self.oval(canvas, tip, y - 0.085 + finger.abs() * 0.5, 0.0155, 0.05, self.look.skin, 1.0);
+            self.oval(canvas, [tip, y - 0.085 + finger.abs() * 0.5], [0.0155, 0.05], self.look.skin, 1.0);
         }
-        self.oval(canvas, x - 0.068 + lean * 0.8, y - 0.01, 0.018, 0.038, self.look.skin, 1.0);
-        self.oval(canvas, x + lean, y, 0.06, 0.068, self.look.skin, 1.0);
+        self.oval(canvas, [x - 0.068 + lean * 0.8, y - 0.01], [0.018, 0.038], self.look.skin, 1.0);
+        self.oval(canvas, [x + lean, y], [0.06, 0.068], self.look.skin, 1.0);
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, stamp: Stamp) {
     for index in (0..COLUMNS * ROWS).filter(|index| bytes[index / 8] & (0x80 >> (index % 8)) != 0) {
         let (columns, rows) = cell(index, width, height);
         // A thin dark seam lets the cells look like cells; at small sizes every pixel is needed.
-        let seam = rows.len() / 14;
+        let seam = rows.len().min(columns.len()) / 14;
         canvas.rectangle(columns.start + seam..columns.end - seam, rows.start + seam..rows.end - seam, LIGHT);
     }
     write_digits(canvas, stamp);

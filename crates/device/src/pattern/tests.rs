@@ -46,7 +46,7 @@ fn a_picture_that_carries_no_stamp_has_none() {
     let grey = pool.frame(Size::SMALL, Timestamp::ZERO, |y, u, v| [y, u, v].into_iter().for_each(|p| p.fill(128)));
     assert_eq!(read(&grey), None);
     let noise = pool.frame(Size::SMALL, Timestamp::ZERO, |y, _, _| {
-        y.iter_mut().enumerate().for_each(|(i, p)| *p = (i * 7919 >> 3) as u8);
+        y.iter_mut().enumerate().for_each(|(i, p)| *p = ((i * 7919) >> 3) as u8);
     });
     assert_eq!(read(&noise), None);
     let tiny = pool.frame(Size::new(2, 2).unwrap(), Timestamp::ZERO, |_, _, _| {});
