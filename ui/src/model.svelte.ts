@@ -31,6 +31,7 @@ export class Model {
       await this.backend.listen({
         "call-state": (call) => {
           take({ call });
+          if (call.phase.kind === "connected") this.typedCode = "";
         },
         "connection-state": (connection) => {
           take({ connection });

@@ -5,10 +5,10 @@ export const text = {
 
   start: {
     create: { title: "Start a call", hint: "You get a code for the other person.", action: "Start a call" },
-    join: { title: "Enter code", hint: "Type or paste the code that you were given.", field: "Code", action: "Join" },
+    join: { title: "Enter code", hint: "Type or paste the one you were given.", field: "Code", action: "Join" },
     codeExample: "482 913",
     codeEmpty: "Enter the code that you were given.",
-    codeInvalid: "That doesn't look like a code. A code has six digits, such as 482 913.",
+    codeInvalid: "That doesn't look like a code. A code has six digits, such as 482\u00a0913.",
     embedded: "No server is set: calls reach this computer only.",
     setServer: "Set a server",
     server: (url: string) => `Server: ${url}`,
@@ -89,6 +89,7 @@ export const text = {
     lasted: (duration: string) => `The call lasted ${duration}.`,
     again: "Call again",
     done: "Done",
+    openSettings: "Open settings",
   },
 
   settings: {

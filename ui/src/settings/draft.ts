@@ -16,11 +16,18 @@ export function newIceServer(server?: IceServerView): IceServerDraft {
   return { key: nextKey++, urls: urls.join(" "), username, credential };
 }
 
-/** The settings with the form's servers in them; rows that were left empty are left out. */
+/** The rows that say something, so that a row's place in the form is its place in the settings. */
+export function withoutEmpty(drafts: readonly IceServerDraft[]): IceServerDraft[] {
+  return drafts.filter(({ urls, username, credential }) => `${urls}${username}${credential}`.trim() !== "");
+}
+
+/** The settings with the form's servers in them. */
 export function withIceServers(settings: SettingsView, drafts: readonly IceServerDraft[]): SettingsView {
-  const iceServers = drafts
-    .map(({ urls, username, credential }) => ({ urls: urls.split(/[\s,]+/).filter(Boolean), username, credential }))
-    .filter(({ urls, username, credential }) => urls.length > 0 || username !== "" || credential !== "");
+  const iceServers = drafts.map(({ urls, username, credential }) => ({
+    urls: urls.split(/[\s,]+/).filter(Boolean),
+    username,
+    credential,
+  }));
   return { ...settings, server: settings.server.trim(), iceServers };
 }
 

@@ -1,0 +1,217 @@
+import { render, screen, waitFor } from "@testing-library/svelte";
+import { beforeAll, describe, expect, it } from "vitest";
+import App from "./App.svelte";
+import { FakeBackend } from "./backend/fake";
+import { idle, scenes } from "./backend/scenes";
+import type { AppView } from "./bindings/view";
+import { Model } from "./model.svelte";
+import { clock, duration } from "./text";
+
+beforeAll(() => {
+  // The page has no graphics here; the canvases then only count.
+  HTMLCanvasElement.prototype.getContext = () => null;
+});
+
+async function open(view: AppView): Promise<FakeBackend> {
+  const backend = new FakeBackend(view);
+  render(App, { model: new Model(backend) });
+  await screen.findByRole("main");
+  return backend;
+}
+
+function press(key: string, target: Element = document.body) {
+  target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+}
+
+function type(field: HTMLElement, value: string) {
+  (field as HTMLInputElement).value = value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+describe("every view has its screen", () => {
+  const expected: Record<string, string> = {
+    idle: "Visavis",
+    preparing: "Opening camera and microphone",
+    waiting: "Give this code to the other person",
+    words: "Give this code to the other person",
+    knocking: "Give this code to the other person",
+    joining: "Looking for the other person",
+    connecting: "Connecting",
+    connected: "Call",
+    muted: "Call",
+    notice: "Call",
+    reconnecting: "Call",
+    ended: "Call ended",
+    failed: "Call ended",
+    "no-such-room": "Visavis",
+    servers: "Visavis",
+  };
+  it.each(Object.entries(scenes))("%s", async (name, view) => {
+    await open(view);
+    expect(screen.getByRole("main").getAttribute("aria-label")).toBe(expected[name]);
+    for (const control of document.querySelectorAll("button, input, select")) {
+      const labels = control instanceof HTMLButtonElement ? [] : [...((control as HTMLInputElement).labels ?? [])];
+      const spoken = control.getAttribute("aria-label") ?? control.getAttribute("aria-labelledby");
+      expect(spoken ?? (control.textContent + labels.map((label) => label.textContent).join("")).trim()).not.toBe("");
+    }
+  });
+});
+
+describe("start", () => {
+  it("starts a call", async () => {
+    const backend = await open(idle);
+    screen.getByRole("button", { name: "Start a call" }).click();
+    expect(backend.asked).toContain("startCall");
+  });
+
+  it("has the code field in focus and joins with what is typed", async () => {
+    const backend = await open(idle);
+    const field = screen.getByRole("textbox", { name: "Code" });
+    expect(document.activeElement).toBe(field);
+    type(field, " 482 913");
+    screen.getByRole("button", { name: "Join" }).click();
+    expect(backend.asked).toContain("joinCall 482913");
+  });
+
+  it("says at the field what is wrong with it, until it is changed", async () => {
+    const backend = await open(idle);
+    const field = screen.getByRole("textbox", { name: "Code" });
+    type(field, "12");
+    screen.getByRole("button", { name: "Join" }).click();
+    expect((await screen.findByRole("alert")).textContent).toContain("six digits");
+    expect(field.getAttribute("aria-invalid")).toBe("true");
+    type(field, "482913");
+    await waitFor(() => {
+      expect(screen.queryByRole("alert")).toBeNull();
+    });
+    backend.refuse = { code: "no-such-room", text: "No one is waiting on 482 913.", field: "code" };
+    screen.getByRole("button", { name: "Join" }).click();
+    expect((await screen.findByRole("alert")).textContent).toContain("No one is waiting");
+  });
+
+  it("shows a code that the server didn't know beside the field", async () => {
+    await open(scenes["no-such-room"] ?? idle);
+    expect(screen.getByRole("alert").textContent).toContain("No one is waiting on 482 913");
+  });
+
+  it("shows a refusal of no field on its own, in plain words whatever was thrown", async () => {
+    const backend = await open(idle);
+    backend.refuse = new TypeError("x is undefined");
+    screen.getByRole("button", { name: "Start a call" }).click();
+    expect((await screen.findByRole("alert")).textContent).toContain("Something went wrong inside the app");
+    screen.getByRole("button", { name: "Close message" }).click();
+    await waitFor(() => {
+      expect(screen.queryByRole("alert")).toBeNull();
+    });
+  });
+});
+
+describe("waiting", () => {
+  it("shows the code, copies it and says so", async () => {
+    const backend = await open(scenes["waiting"] ?? idle);
+    expect(screen.getByRole("img", { name: "Code 4 8 2, 9 1 3" }).textContent).toBe("482913");
+    screen.getByRole("button", { name: "Copy code" }).click();
+    await screen.findByRole("button", { name: "Copied" });
+    expect(backend.asked).toContain("copyText 482913");
+  });
+
+  it("says that no server is set, and leads to it", async () => {
+    await open(scenes["waiting"] ?? idle);
+    screen.getByRole("button", { name: "Open settings" }).click();
+    await screen.findByRole("textbox", { name: "Server address" });
+  });
+
+  it("is left by Escape", async () => {
+    const backend = await open(scenes["waiting"] ?? idle);
+    press("Escape");
+    expect(backend.asked).toContain("hangUp");
+  });
+});
+
+describe("in a call", () => {
+  it("switches say their state, and keys do what they do", async () => {
+    const backend = await open(scenes["connected"] ?? idle);
+    const microphone = screen.getByRole("switch", { name: "Microphone" });
+    expect(microphone.getAttribute("aria-checked")).toBe("true");
+    press("m");
+    await waitFor(() => {
+      expect(microphone.getAttribute("aria-checked")).toBe("false");
+    });
+    press("v");
+    await waitFor(() => {
+      expect(screen.queryByRole("img", { name: "You" })).toBeNull();
+    });
+    press("Escape");
+    expect(backend.asked.filter((asked) => asked !== "getView")).toEqual(["setMicrophone false", "setCamera false"]);
+  });
+
+  it("draws frames and counts them on the canvas", async () => {
+    await open(scenes["connected"] ?? idle);
+    const canvas = screen.getByRole("img", { name: "The other person" }).querySelector("canvas");
+    await waitFor(() => {
+      expect(Number(canvas?.dataset["frames"])).toBeGreaterThan(1);
+    });
+    expect(canvas?.dataset).toMatchObject({ width: "640", height: "360", renderer: "none" });
+  });
+
+  it("opens the quality in words", async () => {
+    await open(scenes["connected"] ?? idle);
+    screen.getByRole("button", { name: "Quality good, call time 4:07" }).click();
+    expect((await screen.findByRole("region", { name: "Call quality" })).textContent).toContain("24 ms");
+  });
+
+  it("says which side dropped", async () => {
+    await open(scenes["reconnecting"] ?? idle);
+    expect(screen.getByText(/Their connection dropped/)).toBeTruthy();
+  });
+});
+
+describe("settings", () => {
+  it("are saved as a whole, and a refusal stands at its field", async () => {
+    const backend = await open(scenes["servers"] ?? idle);
+    screen.getByRole("button", { name: "Settings" }).click();
+    const address = await screen.findByRole("textbox", { name: "Address of server 2" });
+    type(address, "turn:");
+    await waitFor(() => {
+      expect(backend.asked).toContain("listDevices");
+    });
+    backend.refuse = { code: "bad-url", text: "This address has no host.", field: "iceServers.1.urls" };
+    screen.getByRole("button", { name: "Save" }).click();
+    expect((await screen.findByRole("alert")).textContent).toContain("no host");
+    await waitFor(() => {
+      expect(document.activeElement).toBe(address);
+    });
+    type(address, "turn:turn.example.net:3478 turns:turn.example.net:443");
+    screen.getByRole("button", { name: "Remove server 1" }).click();
+    screen.getByRole("button", { name: "Save" }).click();
+    await waitFor(() => {
+      expect(screen.queryByRole("textbox", { name: "Server address" })).toBeNull();
+    });
+    expect(backend.view.settings.iceServers).toEqual([
+      {
+        urls: ["turn:turn.example.net:3478", "turns:turn.example.net:443"],
+        username: "ada",
+        credential: "secret",
+      },
+    ]);
+  });
+
+  it("are left by Escape, unsaved, without touching the call beneath", async () => {
+    const backend = await open(scenes["waiting"] ?? idle);
+    screen.getByRole("button", { name: "Open settings" }).click();
+    press("Escape", await screen.findByRole("textbox", { name: "Server address" }));
+    await waitFor(() => {
+      expect(screen.queryByRole("textbox", { name: "Server address" })).toBeNull();
+    });
+    expect(backend.asked).not.toContain("saveSettings");
+    expect(backend.asked).not.toContain("hangUp");
+  });
+});
+
+it("writes times as a clock and in words", () => {
+  expect(clock(247_000)).toBe("4:07");
+  expect(clock(3_729_000)).toBe("1:02:09");
+  expect(duration(247_000)).toBe("4 minutes 7 seconds");
+  expect(duration(3_600_000)).toBe("1 hour");
+  expect(duration(100)).toBe("less than a second");
+});
