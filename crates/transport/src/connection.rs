@@ -8,6 +8,7 @@ use futures::lock::Mutex;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
+use rtc::peer_connection::transport::RTCIceCandidatePair;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, RTCIceCandidateInit, RTCSessionDescription, SettingEngine,
@@ -25,6 +26,7 @@ use crate::feedback;
 use crate::handler::Handler;
 use crate::interfaces::LocalAddresses;
 use crate::media::{self, MediaSender, Outgoing};
+use crate::pace::PacedRuntime;
 use crate::queue::MediaSinks;
 use crate::sdp::{self, CandidateUse};
 use crate::shared::Shared;
@@ -36,6 +38,8 @@ const DISCONNECTED_AFTER: Duration = Duration::from_secs(4);
 const NEVER_FAILS: Duration = Duration::ZERO;
 /// How often the path is checked while nothing else comes (RFC 7675 asks for at least every five seconds).
 const KEEPALIVE: Duration = Duration::from_secs(1);
+/// How long the machinery is kept awake after a description, so that connecting doesn't wait for its timers.
+const CONNECTING: Duration = Duration::from_secs(10);
 /// The pace of connectivity checks (RFC 8445, section 14.2).
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Checks per pair: half a minute, for a path that opens late.
@@ -82,11 +86,13 @@ impl Transport {
         events: UnboundedSender<TransportEvent>,
     ) -> Result<Self, TransportError> {
         let certificate = config.certificate.clone().map_or_else(Certificate::generate, Ok)?;
-        let shared = Shared::new(Arc::clone(&runtime), events);
+        let pace = Arc::new(PacedRuntime::new(runtime));
+        let runtime: Arc<dyn Runtime> = Arc::clone(&pace) as _;
+        let shared = Shared::new(Arc::clone(&runtime), pace, media, events);
         let (video, audio) = (Outgoing::video()?, Outgoing::audio()?);
         let mut engine = media::media_engine()?;
-        let registry = feedback::registry(&mut engine, &shared, video.ssrc())?;
-        let handler = Arc::new(Handler::new(Arc::clone(&shared), config.relay_only, media));
+        let registry = feedback::registry(&mut engine, &shared, video.ssrc(), audio.ssrc())?;
+        let handler = Arc::new(Handler { shared: Arc::clone(&shared), relay_only: config.relay_only });
         let pc = PeerConnectionBuilder::new()
             .with_configuration(config.to_rtc(&certificate)?)
             .with_setting_engine(settings())
@@ -214,6 +220,7 @@ impl Transport {
 
     /// After a description of the other side: early candidates go in, and the media senders learn what was agreed on.
     async fn described(&self, negotiation: &mut Negotiation) -> Result<(), TransportError> {
+        self.shared.pace.hurry(CONNECTING);
         negotiation.described = true;
         negotiation.taken = 0;
         for candidate in std::mem::take(&mut negotiation.early) {
@@ -229,7 +236,7 @@ impl Transport {
     /// Whether the other side takes what this sender sends.
     async fn sends(&self, sender: &Arc<dyn RtpSender>) -> bool {
         for transceiver in self.pc.get_transceivers().await {
-            if transceiver.id() == sender.id().into() {
+            if transceiver.id() == usize::from(sender.id()) {
                 let direction = transceiver.current_direction().await;
                 return matches!(
                     direction,
@@ -306,7 +313,13 @@ impl Transport {
 
     /// What was counted so far.
     pub async fn stats(&self) -> TransportStats {
-        stats::digest(&self.pc.get_stats(self.shared.runtime.now(), StatsSelector::None).await)
+        let report = self.pc.get_stats(self.shared.runtime.now(), StatsSelector::None).await;
+        stats::digest(&report, self.selected_pair().await.as_ref(), self.shared.remote_views())
+    }
+
+    async fn selected_pair(&self) -> Option<RTCIceCandidatePair> {
+        let dtls = self.video_sender.transport().await.ok()??;
+        dtls.ice_transport().get_selected_candidate_pair().await.ok()?
     }
 
     /// Closes the connection: sockets, tasks and queues end. A second call does nothing.
@@ -318,9 +331,11 @@ impl Transport {
 }
 
 async fn close(pc: &Arc<dyn PeerConnection>, shared: &Shared) {
+    shared.pace.calm();
     if let Err(error) = pc.close().await {
         tracing::warn!(%error, "the connection didn't close cleanly");
     }
+    shared.drop_sinks();
     shared.set_control(None);
     shared.set_remote_video(None);
     shared.set_control_open(false);

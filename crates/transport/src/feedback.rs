@@ -1,7 +1,8 @@
 //! What the two sides tell one another about received media (RTCP: RFC 3550, RFC 4585, RFC 5104), and what we do with it.
 //!
 //! The stock chain answers retransmission requests but ends there: nobody is told that the other side wants a
-//! keyframe. [`KeyframeRequests`] stands last and looks.
+//! keyframe, and no report of the other side is counted. [`FeedbackWatch`] stands next to the wire, passes everything
+//! on, and does both.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,8 +16,13 @@ use rtc::peer_connection::configuration::interceptor_registry::configure_twcc_re
 use rtc::peer_connection::configuration::media_engine::MediaEngine;
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::receiver_report::ReceiverReport;
+use rtc::rtcp::reception_report::ReceptionReport;
+use rtc::rtcp::sender_report::SenderReport;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
+use visavis_frame::{AUDIO_CLOCK_HZ, VIDEO_CLOCK_HZ};
 
 use crate::error::{TransportError, stopped};
 use crate::event::TransportEvent;
@@ -38,6 +44,7 @@ pub(crate) fn registry(
     engine: &mut MediaEngine,
     shared: &Arc<Shared>,
     video_ssrc: u32,
+    audio_ssrc: u32,
 ) -> Result<Registry, TransportError> {
     let nacks = NackGeneratorBuilder::new()
         .with_interval(NACK_INTERVAL)
@@ -48,44 +55,113 @@ pub(crate) fn registry(
         .with(Slot::NackGenerator, nacks)
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().with_interval(REPORT_INTERVAL).build())
         .with(Slot::SenderReport, SenderReportBuilder::new().with_interval(REPORT_INTERVAL).build())
-        .with(Slot::from(AFTER_EVERYTHING), KeyframeRequests::new(Arc::clone(shared), video_ssrc));
+        .with(Slot::from(NEXT_TO_THE_WIRE), FeedbackWatch::new(Arc::clone(shared), video_ssrc, audio_ssrc));
     configure_twcc_receiver_only(registry, engine).map_err(stopped)
 }
 
-/// Nearer to the application than any slot with a name.
-const AFTER_EVERYTHING: usize = 14_000;
+/// Below every slot with a name.
+const NEXT_TO_THE_WIRE: usize = 500;
 
-/// Tells the owner of the connection when the other side asks for a keyframe.
-struct KeyframeRequests {
+/// What the other side has told about one kind of our media.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct RemoteView {
+    pub(crate) nacks: u32,
+    pub(crate) keyframe_requests: u32,
+    pub(crate) packets_lost: i64,
+    pub(crate) fraction_lost: f64,
+    pub(crate) jitter: Duration,
+    pub(crate) rtt: Option<Duration>,
+}
+
+/// One of our streams and the sender report that the other side's next report will refer to.
+struct Watched {
+    ssrc: u32,
+    clock_hz: u32,
+    /// Middle 32 bits of the report's NTP time, and when it went out.
+    reported: Option<(u32, Instant)>,
+    view: RemoteView,
+}
+
+impl Watched {
+    fn take_report(&mut self, report: &ReceptionReport, now: Instant) {
+        self.view.packets_lost = i64::from(report.total_lost);
+        self.view.fraction_lost = f64::from(report.fraction_lost) / 256.0;
+        self.view.jitter = Duration::from_secs_f64(f64::from(report.jitter) / f64::from(self.clock_hz));
+        if let Some((ntp, sent)) = self.reported
+            && ntp == report.last_sender_report
+        {
+            let held = Duration::from_secs_f64(f64::from(report.delay) / 65536.0);
+            self.view.rtt = Some(now.saturating_duration_since(sent).saturating_sub(held));
+        }
+    }
+}
+
+/// Counts what passes by and tells the owner of the connection when the other side asks for a keyframe.
+struct FeedbackWatch {
     shared: Arc<Shared>,
-    video_ssrc: u32,
-    last: Option<Instant>,
+    /// Video, then audio.
+    streams: [Watched; 2],
+    last_request: Option<Instant>,
     read: VecDeque<TaggedPacket>,
     write: VecDeque<TaggedPacket>,
 }
 
-impl KeyframeRequests {
-    fn new(shared: Arc<Shared>, video_ssrc: u32) -> Self {
-        Self { shared, video_ssrc, last: None, read: VecDeque::new(), write: VecDeque::new() }
+impl FeedbackWatch {
+    fn new(shared: Arc<Shared>, video_ssrc: u32, audio_ssrc: u32) -> Self {
+        let stream = |ssrc, clock_hz| Watched { ssrc, clock_hz, reported: None, view: RemoteView::default() };
+        let streams = [stream(video_ssrc, VIDEO_CLOCK_HZ), stream(audio_ssrc, AUDIO_CLOCK_HZ)];
+        Self { shared, streams, last_request: None, read: VecDeque::new(), write: VecDeque::new() }
     }
 
-    fn asks_us(&self, packet: &dyn rtc::rtcp::Packet) -> bool {
+    fn stream(&mut self, ssrc: u32) -> Option<&mut Watched> {
+        self.streams.iter_mut().find(|stream| stream.ssrc == ssrc)
+    }
+
+    fn inbound(&mut self, packet: &dyn rtc::rtcp::Packet, now: Instant) {
         let any = packet.as_any();
         if let Some(pli) = any.downcast_ref::<PictureLossIndication>() {
-            return pli.media_ssrc == self.video_ssrc;
+            self.keyframe_request(pli.media_ssrc, now);
+        } else if let Some(fir) = any.downcast_ref::<FullIntraRequest>() {
+            fir.fir.iter().for_each(|entry| self.keyframe_request(entry.ssrc, now));
+        } else if let Some(nack) = any.downcast_ref::<TransportLayerNack>() {
+            self.stream(nack.media_ssrc).into_iter().for_each(|stream| stream.view.nacks += 1);
+        } else if let Some(report) = any.downcast_ref::<ReceiverReport>() {
+            self.reports(&report.reports, now);
+        } else if let Some(report) = any.downcast_ref::<SenderReport>() {
+            self.reports(&report.reports, now);
         }
-        any.downcast_ref::<FullIntraRequest>().is_some_and(|fir| fir.fir.iter().any(|e| e.ssrc == self.video_ssrc))
     }
 
-    fn tell(&mut self, now: Instant) {
-        if self.last.is_none_or(|last| now.saturating_duration_since(last) >= KEYFRAME_INTERVAL) {
-            self.last = Some(now);
+    fn reports(&mut self, reports: &[ReceptionReport], now: Instant) {
+        for report in reports {
+            if let Some(stream) = self.stream(report.ssrc) {
+                stream.take_report(report, now);
+            }
+        }
+    }
+
+    fn keyframe_request(&mut self, ssrc: u32, now: Instant) {
+        let video = &mut self.streams[0];
+        if video.ssrc != ssrc {
+            return;
+        }
+        video.view.keyframe_requests += 1;
+        if self.last_request.is_none_or(|last| now.saturating_duration_since(last) >= KEYFRAME_INTERVAL) {
+            self.last_request = Some(now);
             self.shared.emit(TransportEvent::KeyframeWanted);
+        }
+    }
+
+    fn outbound(&mut self, packet: &dyn rtc::rtcp::Packet, now: Instant) {
+        if let Some(report) = packet.as_any().downcast_ref::<SenderReport>()
+            && let Some(stream) = self.stream(report.ssrc)
+        {
+            stream.reported = Some((((report.ntp_time >> 16) & 0xffff_ffff) as u32, now));
         }
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for KeyframeRequests {
+impl Protocol<TaggedPacket, TaggedPacket, ()> for FeedbackWatch {
     type Rout = TaggedPacket;
     type Wout = TaggedPacket;
     type Eout = ();
@@ -93,10 +169,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for KeyframeRequests {
     type Time = Instant;
 
     fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        if let Packet::Rtcp(packets) = &packet.message.packet
-            && packets.iter().any(|packet| self.asks_us(packet.as_ref()))
-        {
-            self.tell(packet.now);
+        if let Packet::Rtcp(packets) = &packet.message.packet {
+            packets.iter().for_each(|inner| self.inbound(inner.as_ref(), packet.now));
+            self.shared.set_remote_views([self.streams[0].view, self.streams[1].view]);
         }
         self.read.push_back(packet);
         Ok(())
@@ -107,6 +182,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for KeyframeRequests {
     }
 
     fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtcp(packets) = &packet.message.packet {
+            packets.iter().for_each(|inner| self.outbound(inner.as_ref(), packet.now));
+        }
         self.write.push_back(packet);
         Ok(())
     }
@@ -116,7 +194,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for KeyframeRequests {
     }
 }
 
-impl Interceptor for KeyframeRequests {
+impl Interceptor for FeedbackWatch {
     fn bind_local_stream(&mut self, _info: &StreamInfo) {}
     fn unbind_local_stream(&mut self, _info: &StreamInfo) {}
     fn bind_remote_stream(&mut self, _info: &StreamInfo) {}

@@ -2,8 +2,8 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the enums matched here are the library's, and open")]
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rtc::rtp::packet::Packet;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
@@ -16,27 +16,13 @@ use webrtc::peer_connection::{
 
 use crate::control;
 use crate::event::{Candidate, PeerState, TransportEvent};
-use crate::queue::{MediaSinks, PacketSink, ReceivedPacket};
+use crate::queue::{PacketSink, ReceivedPacket};
 use crate::sdp::without_related_address;
 use crate::shared::Shared;
 
 pub(crate) struct Handler {
-    shared: Arc<Shared>,
-    relay_only: bool,
-    /// Each goes to the first track of its kind.
-    video: Mutex<Option<PacketSink>>,
-    audio: Mutex<Option<PacketSink>>,
-}
-
-impl Handler {
-    pub(crate) fn new(shared: Arc<Shared>, relay_only: bool, media: MediaSinks) -> Self {
-        let (video, audio) = (Mutex::new(Some(media.video)), Mutex::new(Some(media.audio)));
-        Self { shared, relay_only, video, audio }
-    }
-}
-
-fn take(sink: &Mutex<Option<PacketSink>>) -> Option<PacketSink> {
-    sink.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) relay_only: bool,
 }
 
 #[async_trait::async_trait]
@@ -82,8 +68,8 @@ impl PeerConnectionEventHandler for Handler {
         let ssrc = track.ssrcs().await.first().copied().unwrap_or_default();
         let codec = track.codec(ssrc).await.map(|codec| codec.mime_type).unwrap_or_default();
         let (sink, event) = match track.kind().await {
-            RtpCodecKind::Video => (take(&self.video), TransportEvent::RemoteVideo { codec }),
-            RtpCodecKind::Audio => (take(&self.audio), TransportEvent::RemoteAudio { codec }),
+            RtpCodecKind::Video => (self.shared.take_sink(true), TransportEvent::RemoteVideo { codec }),
+            RtpCodecKind::Audio => (self.shared.take_sink(false), TransportEvent::RemoteAudio { codec }),
             _ => (None, TransportEvent::RemoteAudio { codec }),
         };
         let Some(sink) = sink else {

@@ -19,6 +19,7 @@ mod feedback;
 mod handler;
 mod interfaces;
 mod media;
+mod pace;
 mod queue;
 mod sdp;
 mod shared;

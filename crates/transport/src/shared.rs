@@ -11,9 +11,13 @@ use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::runtime::Runtime;
 
 use crate::event::{PeerState, TransportEvent};
+use crate::feedback::RemoteView;
+use crate::pace::PacedRuntime;
+use crate::queue::{MediaSinks, PacketSink};
 
 pub(crate) struct Shared {
     pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) pace: Arc<PacedRuntime>,
     events: UnboundedSender<TransportEvent>,
     state: AtomicU8,
     closing: AtomicBool,
@@ -22,12 +26,22 @@ pub(crate) struct Shared {
     control: Mutex<Option<Arc<dyn DataChannel>>>,
     control_open: AtomicBool,
     remote_video: Mutex<Option<Arc<dyn TrackRemote>>>,
+    remote_views: Mutex<[RemoteView; 2]>,
+    /// Each goes to the first track of its kind.
+    video: Mutex<Option<PacketSink>>,
+    audio: Mutex<Option<PacketSink>>,
 }
 
 impl Shared {
-    pub(crate) fn new(runtime: Arc<dyn Runtime>, events: UnboundedSender<TransportEvent>) -> Arc<Self> {
+    pub(crate) fn new(
+        runtime: Arc<dyn Runtime>,
+        pace: Arc<PacedRuntime>,
+        media: MediaSinks,
+        events: UnboundedSender<TransportEvent>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             runtime,
+            pace,
             events,
             state: AtomicU8::new(PeerState::New as u8),
             closing: AtomicBool::new(false),
@@ -35,6 +49,9 @@ impl Shared {
             control: Mutex::new(None),
             control_open: AtomicBool::new(false),
             remote_video: Mutex::new(None),
+            remote_views: Mutex::new([RemoteView::default(); 2]),
+            video: Mutex::new(Some(media.video)),
+            audio: Mutex::new(Some(media.audio)),
         })
     }
 
@@ -77,6 +94,7 @@ impl Shared {
     /// Notes whether the control channel is open, and tells the owner where that is new.
     pub(crate) fn set_control_open(&self, open: bool) {
         if self.control_open.swap(open, Ordering::AcqRel) != open {
+            self.pace.calm();
             self.emit(if open { TransportEvent::ControlOpen } else { TransportEvent::ControlClosed });
         }
     }
@@ -91,5 +109,25 @@ impl Shared {
 
     pub(crate) fn remote_video(&self) -> Option<Arc<dyn TrackRemote>> {
         self.remote_video.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_remote_views(&self, views: [RemoteView; 2]) {
+        *self.remote_views.lock().unwrap_or_else(PoisonError::into_inner) = views;
+    }
+
+    /// What the other side has told about our video and our audio.
+    pub(crate) fn remote_views(&self) -> [RemoteView; 2] {
+        *self.remote_views.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the packets of the first track of a kind go; none for a second.
+    pub(crate) fn take_sink(&self, video: bool) -> Option<PacketSink> {
+        let sink = if video { &self.video } else { &self.audio };
+        sink.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Ends the queues of media that never began.
+    pub(crate) fn drop_sinks(&self) {
+        drop((self.take_sink(true), self.take_sink(false)));
     }
 }

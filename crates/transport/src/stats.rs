@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use crate::feedback::RemoteView;
+use rtc::peer_connection::transport::RTCIceCandidatePair;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
-use rtc::statistics::stats::ice_candidate::RTCIceCandidateStats;
-use rtc::statistics::stats::ice_candidate_pair::RTCIceCandidatePairStats;
-use webrtc::peer_connection::{RTCStatsReport, RTCStatsReportEntry};
+use webrtc::peer_connection::{RTCIceCandidate, RTCStatsReport, RTCStatsReportEntry};
 
 /// What a connection has counted since it began.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,7 +40,7 @@ pub struct SelectedPair {
 pub struct CandidateEnd {
     /// `host`, `srflx`, `prflx` or `relay`.
     pub kind: String,
-    /// Address; empty where the other side hid it.
+    /// IP address.
     pub address: String,
     /// Port.
     pub port: u16,
@@ -77,28 +77,57 @@ pub struct MediaStats {
     pub nacks_received: u32,
     /// Retransmission requests: ours to them.
     pub nacks_sent: u32,
-    /// Requests for a keyframe: theirs to us.
+    /// Requests for a keyframe, PLI or FIR: theirs to us.
     pub plis_received: u32,
-    /// Requests for a keyframe: ours to them.
+    /// Requests for a keyframe, PLI or FIR: ours to them.
     pub plis_sent: u32,
 }
 
-/// Sorts the connection's report into ours.
-pub(crate) fn digest(report: &RTCStatsReport) -> TransportStats {
-    let mut stats = TransportStats::default();
+/// Sorts the connection's report into ours. `selected` is asked of ICE itself: in the report a pair of an earlier ICE
+/// generation looks as if it were in use still, and what the other side's checks revealed has no address.
+///
+/// What the other side tells about our media the report leaves at zero; [`RemoteView`] has it.
+pub(crate) fn digest(
+    report: &RTCStatsReport,
+    selected: Option<&RTCIceCandidatePair>,
+    [video, audio]: [RemoteView; 2],
+) -> TransportStats {
+    let pair = selected.map(|pair| SelectedPair {
+        local: end(pair.local()),
+        remote: end(pair.remote()),
+        rtt: rtt(report, pair),
+    });
+    let mut stats = TransportStats { pair, ..TransportStats::default() };
     for entry in report.iter() {
-        match entry {
-            RTCStatsReportEntry::IceCandidatePair(pair) if pair.nominated => {
-                stats.pair = Some(selected_pair(report, pair));
-            }
-            RTCStatsReportEntry::Transport(transport) => {
-                stats.bytes_sent = transport.bytes_sent;
-                stats.bytes_received = transport.bytes_received;
-            }
-            other => add_media(&mut stats, other),
+        if let RTCStatsReportEntry::Transport(transport) = entry {
+            stats.bytes_sent = transport.bytes_sent;
+            stats.bytes_received = transport.bytes_received;
         }
+        add_media(&mut stats, entry);
     }
+    add_view(&mut stats.video, &video);
+    add_view(&mut stats.audio, &audio);
     stats
+}
+
+const fn add_view(media: &mut MediaStats, view: &RemoteView) {
+    media.nacks_received = view.nacks;
+    media.plis_received = view.keyframe_requests;
+    media.remote_packets_lost = view.packets_lost;
+    media.remote_fraction_lost = view.fraction_lost;
+    media.remote_jitter = view.jitter;
+    media.rtt = view.rtt;
+}
+
+fn rtt(report: &RTCStatsReport, selected: &RTCIceCandidatePair) -> Option<Duration> {
+    report.iter().find_map(|entry| match entry {
+        RTCStatsReportEntry::IceCandidatePair(pair)
+            if pair.local_candidate_id == selected.local().id && pair.remote_candidate_id == selected.remote().id =>
+        {
+            positive(pair.current_round_trip_time)
+        }
+        _ => None,
+    })
 }
 
 fn of_kind(stats: &mut TransportStats, kind: RtpCodecKind) -> &mut MediaStats {
@@ -112,8 +141,6 @@ fn add_media(stats: &mut TransportStats, entry: &RTCStatsReportEntry) {
             media.packets_sent += out.sent_rtp_stream_stats.packets_sent;
             media.bytes_sent += out.sent_rtp_stream_stats.bytes_sent;
             media.retransmitted += out.retransmitted_packets_sent;
-            media.nacks_received += out.nack_count;
-            media.plis_received += out.pli_count + out.fir_count;
         }
         RTCStatsReportEntry::InboundRtp(inbound) => {
             let received = &inbound.received_rtp_stream_stats;
@@ -125,39 +152,16 @@ fn add_media(stats: &mut TransportStats, entry: &RTCStatsReportEntry) {
             media.nacks_sent += inbound.nack_count;
             media.plis_sent += inbound.pli_count + inbound.fir_count;
         }
-        RTCStatsReportEntry::RemoteInboundRtp(remote) => {
-            let received = &remote.received_rtp_stream_stats;
-            let media = of_kind(stats, received.rtp_stream_stats.kind);
-            media.remote_packets_lost += received.packets_lost;
-            media.remote_fraction_lost = media.remote_fraction_lost.max(remote.fraction_lost);
-            media.remote_jitter = media.remote_jitter.max(seconds(received.jitter));
-            media.rtt = positive(remote.round_trip_time).or(media.rtt);
-        }
         _ => {}
     }
 }
 
-fn selected_pair(report: &RTCStatsReport, pair: &RTCIceCandidatePairStats) -> SelectedPair {
-    SelectedPair {
-        local: end(report.get(&pair.local_candidate_id)),
-        remote: end(report.get(&pair.remote_candidate_id)),
-        rtt: positive(pair.current_round_trip_time),
-    }
-}
-
-fn end(entry: Option<&RTCStatsReportEntry>) -> CandidateEnd {
-    match entry {
-        Some(RTCStatsReportEntry::LocalCandidate(c) | RTCStatsReportEntry::RemoteCandidate(c)) => of_candidate(c),
-        _ => CandidateEnd::default(),
-    }
-}
-
-fn of_candidate(candidate: &RTCIceCandidateStats) -> CandidateEnd {
+fn end(candidate: &RTCIceCandidate) -> CandidateEnd {
     CandidateEnd {
-        kind: candidate.candidate_type.to_string(),
-        address: candidate.address.clone().unwrap_or_default(),
+        kind: candidate.typ.to_string(),
+        address: candidate.address.clone(),
         port: candidate.port,
-        protocol: candidate.protocol.clone(),
+        protocol: candidate.protocol.to_string(),
     }
 }
 

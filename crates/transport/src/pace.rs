@@ -1,0 +1,96 @@
+//! The given runtime, with a driver that doesn't oversleep while it connects.
+//!
+//! The library's driver flushes its writes, then collects events, then sleeps until its next timer. What an event made
+//! it write, above all the first SCTP packets once DTLS is up, waits for that timer: 400 ms in a call that could be up
+//! in 100. So while connecting no sleep is longer than [`LONGEST_NAP`].
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use webrtc::runtime::{AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime};
+
+const LONGEST_NAP: Duration = Duration::from_millis(5);
+
+/// Passes everything on to the runtime that it wraps; see the module.
+#[derive(Debug)]
+pub(crate) struct PacedRuntime {
+    inner: Arc<dyn Runtime>,
+    hurry_until: Mutex<Option<Instant>>,
+}
+
+impl PacedRuntime {
+    pub(crate) const fn new(inner: Arc<dyn Runtime>) -> Self {
+        Self { inner, hurry_until: Mutex::new(None) }
+    }
+
+    /// Only naps for so long.
+    pub(crate) fn hurry(&self, length: Duration) {
+        *self.hurry_until.lock().unwrap_or_else(PoisonError::into_inner) = self.inner.now().checked_add(length);
+    }
+
+    /// Sleeps as asked again.
+    pub(crate) fn calm(&self) {
+        *self.hurry_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn hurries(&self) -> bool {
+        let until = *self.hurry_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| self.inner.now() < until)
+    }
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl Runtime for PacedRuntime {
+    fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
+        self.inner.spawn(future)
+    }
+
+    fn spawn_reactor(&self, reactor_pool_size: usize, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
+        self.inner.spawn_reactor(reactor_pool_size, future)
+    }
+
+    fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        self.inner.wrap_udp_socket(socket)
+    }
+
+    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
+        self.inner.wrap_tcp_listener(listener)
+    }
+
+    fn connect_tcp<'a>(&'a self, remote_addr: SocketAddr) -> Boxed<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
+        self.inner.connect_tcp(remote_addr)
+    }
+
+    fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
+        self.inner.resolve_host(host)
+    }
+
+    fn now(&self) -> Instant {
+        self.inner.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
+        self.inner.sleep(if self.hurries() { duration.min(LONGEST_NAP) } else { duration })
+    }
+
+    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
+        self.inner.interval(period)
+    }
+
+    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        self.inner.block_on(future);
+    }
+
+    fn yield_now(&self) -> Boxed<'static, ()> {
+        self.inner.yield_now()
+    }
+
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+}
