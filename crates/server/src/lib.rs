@@ -1,1 +1,202 @@
-//! Under construction.
+//! The signalling server as a library: the app embeds it for calls without a server, and the binary `visavis-server`
+//! hosts it. What the rooms do is decided in [`visavis_signaling::server`]; here are its sockets, its clock and its
+//! randomness. `docs/protocol.md` describes what goes over the wire.
+
+mod hub;
+mod key;
+pub mod local;
+mod socket;
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use hub::HubHandle;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tracing::info;
+pub use visavis_signaling::server::Limits;
+
+/// The port of a server that is told no other.
+pub const DEFAULT_PORT: u16 = 7880;
+/// How long connections may take to end once the server goes down.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Rooms of an embedded server: the call's own, and one that is just ending.
+const EMBEDDED_ROOMS: usize = 2;
+/// Sockets of an embedded server.
+const EMBEDDED_CONNECTIONS: usize = 32;
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where it listens; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Whether it is part of an app: it then listens on loopback alone and refuses every request that a web page
+    /// made, since any page may try a local port.
+    pub embedded: bool,
+    /// Where the signing key is kept, so that tokens outlive the process. Without it a new key is made at each start.
+    pub state_dir: Option<PathBuf>,
+    /// What connections and rooms may use.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// A server for everybody, on all addresses.
+    #[must_use]
+    pub fn hosted() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT),
+            embedded: false,
+            state_dir: None,
+            limits: Limits::default(),
+        }
+    }
+
+    /// The server inside an app, for one call, on any free loopback port.
+    #[must_use]
+    pub fn embedded() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            embedded: true,
+            state_dir: None,
+            limits: Limits { rooms: EMBEDDED_ROOMS, connections: EMBEDDED_CONNECTIONS, ..Limits::default() },
+        }
+    }
+}
+
+/// Why a server doesn't start, or stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The address can't be listened on.
+    #[error("can't listen on {address}: {source}")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// An embedded server is for this machine alone.
+    #[error("an embedded server listens on loopback only, not on {0}")]
+    NotLoopback(IpAddr),
+    /// The signing key can't be read or written.
+    #[error("can't keep the signing key in {path}: {source}")]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file that should hold the signing key holds something else.
+    #[error("{0} holds no signing key; remove it to have a new one made")]
+    BadKey(PathBuf),
+    /// The system gives no randomness.
+    #[error("the system gives no random numbers: {0}")]
+    Random(getrandom::Error),
+    /// Accepting connections failed for good.
+    #[error("the server stopped: {0}")]
+    Serve(io::Error),
+}
+
+/// A server that listens, and serves once it is [run](Server::run).
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    embedded: bool,
+    hub: hub::Hub,
+    handle: HubHandle,
+}
+
+#[derive(Debug, Clone)]
+struct AppState {
+    hub: HubHandle,
+}
+
+impl Server {
+    /// Begins to listen. Connections wait in the system's queue until [`Server::run`].
+    ///
+    /// # Errors
+    /// Every [`ServerError`] but `Serve`.
+    pub async fn bind(config: Config) -> Result<Self, ServerError> {
+        if config.embedded && !config.listen.ip().is_loopback() {
+            return Err(ServerError::NotLoopback(config.listen.ip()));
+        }
+        let key = key::load(config.state_dir.as_deref())?;
+        let bind_error = |source| ServerError::Bind { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(bind_error)?;
+        let address = listener.local_addr().map_err(bind_error)?;
+        let (hub, handle) = hub::Hub::new(config.limits, key);
+        Ok(Self { listener, address, embedded: config.embedded, hub, handle })
+    }
+
+    /// Where the server listens, with the port that it really got.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is done; then tells all clients, lets their connections end and returns.
+    ///
+    /// # Errors
+    /// [`ServerError::Serve`] when the listening socket fails for good.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
+        info!(embedded = self.embedded, port = self.address.port(), "listening");
+        let router = router(self.handle.clone(), self.embedded);
+        let hub = tokio::spawn(self.hub.run());
+        let (going_down, goes_down) = oneshot::channel::<()>();
+        let handle = self.handle;
+        let stop = async move {
+            shutdown.await;
+            info!("shutting down");
+            handle.shut_down().await;
+            drop(handle);
+            let _ = going_down.send(());
+        };
+        let serving = axum::serve(self.listener, router).with_graceful_shutdown(stop).into_future();
+        let out_of_time = async {
+            let _ = goes_down.await;
+            tokio::time::sleep(DRAIN_TIMEOUT).await;
+        };
+        tokio::select! {
+            served = serving => served.map_err(ServerError::Serve)?,
+            () = out_of_time => info!("connections were still open after the time to drain"),
+        }
+        // The hub ends by itself once the last connection has let go of it.
+        if tokio::time::timeout(DRAIN_TIMEOUT, hub).await.is_err() {
+            info!("clients were still connected after the time to drain");
+        }
+        Ok(())
+    }
+}
+
+fn router(hub: HubHandle, embedded: bool) -> Router {
+    let router = Router::new().route("/ws", get(socket::upgrade)).route("/healthz", get(healthz));
+    let router = if embedded { router.layer(middleware::from_fn(refuse_pages)) } else { router };
+    router.with_state(AppState { hub })
+}
+
+async fn healthz(State(state): State<AppState>) -> Response {
+    if state.hub.is_going_down() {
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(serde_json::json!({ "status": "shutting-down" })))
+            .into_response();
+    }
+    Json(serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })).into_response()
+}
+
+/// Browsers name the page behind a request in `Origin` (RFC 6454); programs don't.
+async fn refuse_pages(request: Request, next: Next) -> Response {
+    if request.headers().contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, "not for web pages").into_response();
+    }
+    next.run(request).await
+}

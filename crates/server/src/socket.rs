@@ -1,0 +1,101 @@
+//! One WebSocket (RFC 6455): text frames to the hub, the hub's messages out, each side bounded in size and time.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt as _, StreamExt as _};
+use tokio::sync::mpsc;
+use tracing::debug;
+use visavis_signaling::ErrorCode;
+use visavis_signaling::message::MAX_MESSAGE_BYTES;
+use visavis_signaling::server::{ConnectionId, RoomsInput};
+
+use crate::AppState;
+use crate::hub::{HubHandle, Outgoing};
+
+/// The largest frame that is read at all. A message may have [`MAX_MESSAGE_BYTES`]; what is a little larger is read to
+/// the end, so that its sender can be told.
+const MAX_FRAME_BYTES: usize = 4 * MAX_MESSAGE_BYTES;
+/// The read buffer of each socket. The library's own default of 128 KiB would be most of an idle connection's memory.
+const READ_BUFFER_BYTES: usize = 4096;
+/// How long a socket may take to accept one message.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the other side may take to answer a close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(crate) async fn upgrade(State(state): State<AppState>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .max_message_size(MAX_FRAME_BYTES)
+        .max_frame_size(MAX_FRAME_BYTES)
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .on_failed_upgrade(|error| debug!(%error, "a connection didn't become a WebSocket"))
+        .on_upgrade(|socket| serve(socket, state.hub))
+}
+
+async fn serve(socket: WebSocket, hub: HubHandle) {
+    let Some((id, outgoing)) = hub.open().await else { return };
+    debug!(connection = id.0, "opened");
+    let (sink, mut stream) = socket.split();
+    let said_goodbye = {
+        let reading = std::pin::pin!(read(&mut stream, &hub, id));
+        let writing = std::pin::pin!(write(sink, outgoing));
+        match futures::future::select(reading, writing).await {
+            futures::future::Either::Left(((), writing)) => {
+                // The hub may have more to say about what came last.
+                hub.tell(RoomsInput::Closed(id)).await;
+                writing.await;
+                false
+            }
+            futures::future::Either::Right((said_goodbye, _)) => said_goodbye,
+        }
+    };
+    hub.tell(RoomsInput::Closed(id)).await;
+    if said_goodbye {
+        // A socket that closes with unread input is reset, and its last words may be lost with it.
+        let drain = async { while let Some(Ok(_)) = stream.next().await {} };
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, drain).await;
+    }
+    debug!(connection = id.0, "closed");
+}
+
+/// Reads until the socket or the hub ends.
+async fn read(stream: &mut SplitStream<WebSocket>, hub: &HubHandle, id: ConnectionId) {
+    while let Some(message) = stream.next().await {
+        let input = match message {
+            Ok(Message::Text(text)) => RoomsInput::Text(id, text.as_str().to_owned()),
+            Ok(Message::Binary(_)) => RoomsInput::Unreadable(id, ErrorCode::BadMessage),
+            Ok(Message::Ping(_) | Message::Pong(_)) => continue,
+            Ok(Message::Close(_)) | Err(_) => return,
+        };
+        if !hub.tell(input).await {
+            return;
+        }
+    }
+}
+
+/// Writes until the hub ends the queue or the socket fails. Tells whether a close was sent.
+async fn write(mut sink: SplitSink<WebSocket, Message>, mut outgoing: mpsc::Receiver<Outgoing>) -> bool {
+    while let Some(message) = outgoing.recv().await {
+        let (message, last) = match message {
+            Outgoing::Text(text) => (Message::Text(text.into()), false),
+            Outgoing::Close(code) => (Message::Close(Some(close_frame(code))), true),
+        };
+        if !matches!(tokio::time::timeout(WRITE_TIMEOUT, sink.send(message)).await, Ok(Ok(()))) {
+            return false;
+        }
+        if last {
+            return true;
+        }
+    }
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, sink.close()).await;
+    false
+}
+
+fn close_frame(code: ErrorCode) -> CloseFrame {
+    let number = if code == ErrorCode::ShuttingDown { close_code::AWAY } else { close_code::POLICY };
+    CloseFrame { code: number, reason: code.as_str().into() }
+}

@@ -1,0 +1,137 @@
+//! A real server on loopback and clients made of bare WebSockets.
+
+#![allow(dead_code, unreachable_pub, reason = "every test file uses another part")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::{SinkExt as _, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use visavis_server::{Config, Server, ServerError};
+use visavis_signaling::message::{ClientMessage, ErrorCode, Resume, ServerMessage};
+
+/// Far longer than anything here takes; a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct TestServer {
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<Result<(), ServerError>>,
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::with(Config::embedded()).await
+    }
+
+    pub async fn with(config: Config) -> Self {
+        let server = Server::bind(config).await.unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let address = server.local_addr();
+        let task = tokio::spawn(server.run(async move {
+            let _ = stopped.await;
+        }));
+        Self { address, stop: Some(stop), task }
+    }
+
+    pub fn tell_to_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    pub async fn stopped(self) {
+        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap();
+    }
+
+    pub fn url(&self) -> String {
+        format!("ws://{}/ws", self.address)
+    }
+
+    pub async fn client(&self) -> TestClient {
+        TestClient { socket: connect_async(self.url()).await.unwrap().0 }
+    }
+
+    /// A client that was welcomed; with the token it got.
+    pub async fn welcomed(&self) -> (TestClient, String) {
+        let mut client = self.client().await;
+        client.send(&hello(None)).await;
+        match client.next().await {
+            ServerMessage::Welcome { token, resumed: false, .. } => (client, token),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Two that have met; the creator first.
+    pub async fn met(&self) -> (TestClient, TestClient) {
+        let (mut creator, _) = self.welcomed().await;
+        let nameplate = creator.create().await;
+        let (mut joiner, _) = self.welcomed().await;
+        joiner.send(&ClientMessage::Knock { nameplate }).await;
+        for client in [&mut creator, &mut joiner] {
+            client.wait_for(|message| matches!(message, ServerMessage::Knocked { exchange: 1 })).await;
+        }
+        (creator, joiner)
+    }
+}
+
+pub fn hello(resume: Option<Resume>) -> ClientMessage {
+    ClientMessage::Hello { version: 1, features: vec![], resume }
+}
+
+pub struct TestClient {
+    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl TestClient {
+    pub async fn send(&mut self, message: &ClientMessage) {
+        self.send_text(&message.to_json()).await;
+    }
+
+    pub async fn send_text(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    pub async fn create(&mut self) -> visavis_signaling::Nameplate {
+        self.send(&ClientMessage::Create).await;
+        match self.wait_for(|message| matches!(message, ServerMessage::Created { .. })).await {
+            ServerMessage::Created { nameplate } => nameplate,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn frame(&mut self) -> Option<Result<Message, Error>> {
+        tokio::time::timeout(PATIENCE, self.socket.next()).await.unwrap()
+    }
+
+    pub async fn next(&mut self) -> ServerMessage {
+        match self.frame().await {
+            Some(Ok(Message::Text(text))) => ServerMessage::parse(text.as_str()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Reads on until that message.
+    pub async fn wait_for(&mut self, wanted: impl Fn(&ServerMessage) -> bool) -> ServerMessage {
+        loop {
+            let message = self.next().await;
+            if wanted(&message) {
+                return message;
+            }
+        }
+    }
+
+    /// Reads a fatal error of that code and the close behind it, which names it too.
+    pub async fn expect_refusal(&mut self, wanted: ErrorCode) {
+        let error = self.wait_for(|message| matches!(message, ServerMessage::Error { fatal: true, .. })).await;
+        assert!(matches!(&error, ServerMessage::Error { code, .. } if *code == wanted), "{error:?}");
+        match self.frame().await {
+            Some(Ok(Message::Close(Some(CloseFrame { reason, .. })))) => assert_eq!(reason.as_str(), wanted.as_str()),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Connections that are lost, slow or ended, and a server that goes down.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::*;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use visavis_server::{Config, Limits, Server, ServerError};
+use visavis_signaling::message::{ClientMessage, ErrorCode, Resume, ServerMessage};
+
+fn body(exchange: u32, seq: u64, body: &str) -> ClientMessage {
+    ClientMessage::Relay { exchange, seq, body: body.into() }
+}
+
+async fn get(server: &TestServer, path: &str, extra: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{extra}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn bodies_and_acknowledgements_cross_the_server() {
+    let server = TestServer::start().await;
+    let (mut creator, mut joiner) = server.met().await;
+    joiner.send(&body(1, 1, "öffne\u{0}🙂")).await;
+    let relay = creator.next().await;
+    assert_eq!(relay, ServerMessage::Relay { exchange: 1, seq: 1, body: "öffne\u{0}🙂".into() });
+    creator.send(&ClientMessage::Ack { exchange: 1, seq: 1 }).await;
+    assert_eq!(joiner.next().await, ServerMessage::Ack { exchange: 1, seq: 1 });
+    for client in [&mut creator, &mut joiner] {
+        client.send(&ClientMessage::Confirmed { exchange: 1 }).await;
+    }
+    let mut rooms = Vec::new();
+    for client in [&mut creator, &mut joiner] {
+        match client.wait_for(|m| matches!(m, ServerMessage::Confirmed { .. })).await {
+            ServerMessage::Confirmed { room, .. } => rooms.push(room),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((rooms[0].len(), &rooms[0]), (32, &rooms[1]));
+    creator.send(&ClientMessage::Leave { reason: "hung-up".into() }).await;
+    assert_eq!(joiner.next().await, ServerMessage::PeerLeft { exchange: 1, reason: "hung-up".into() });
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_resumed() {
+    let server = TestServer::start().await;
+    let (mut creator, _) = server.welcomed().await;
+    let nameplate = creator.create().await;
+    let (mut joiner, _) = server.welcomed().await;
+    joiner.send(&ClientMessage::Knock { nameplate }).await;
+    let token = joiner.wait_for(|m| matches!(m, ServerMessage::Token { .. })).await;
+    let ServerMessage::Token { token } = token else { panic!("{token:?}") };
+    joiner.wait_for(|m| matches!(m, ServerMessage::Knocked { .. })).await;
+    drop(joiner);
+    creator.send(&body(1, 1, "while you were away")).await;
+    let mut joiner = server.client().await;
+    joiner.send(&hello(Some(Resume { token, exchange: 1, received: 0 }))).await;
+    let welcome = joiner.next().await;
+    assert!(matches!(welcome, ServerMessage::Welcome { resumed: true, received: 0, .. }), "{welcome:?}");
+    assert_eq!(joiner.next().await, ServerMessage::Knocked { exchange: 1 });
+    let relay = joiner.next().await;
+    assert_eq!(relay, ServerMessage::Relay { exchange: 1, seq: 1, body: "while you were away".into() });
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_cut_off_and_nobody_else_waits() {
+    let mut config = Config::embedded();
+    config.limits = Limits { messages_per_second: 10_000, message_burst: 10_000, ..Limits::default() };
+    let server = TestServer::with(config).await;
+    let (mut creator, mut lazy) = server.met().await;
+    let large = "x".repeat(60_000);
+    // Acknowledged without being read: only the socket holds them back.
+    let mut sent = 0;
+    let left = loop {
+        sent += 1;
+        creator.send(&body(1, sent, &large)).await;
+        if futures::SinkExt::send(&mut lazy.socket, ack_frame(sent)).await.is_err() {
+            break creator.wait_for(|m| matches!(m, ServerMessage::PeerLeft { .. })).await;
+        }
+        match creator.next().await {
+            ServerMessage::Ack { seq, .. } => assert_eq!(seq, sent),
+            other => break other,
+        }
+        assert!(sent < 1000, "the server holds {sent} large messages for who doesn't read");
+    };
+    assert!(matches!(left, ServerMessage::PeerLeft { .. }), "{left:?}");
+}
+
+fn ack_frame(seq: u64) -> tokio_tungstenite::tungstenite::Message {
+    tokio_tungstenite::tungstenite::Message::text(ClientMessage::Ack { exchange: 1, seq }.to_json())
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_closed() {
+    let mut config = Config::embedded();
+    config.limits.hello = Duration::from_millis(50);
+    config.limits.idle = Duration::from_millis(100);
+    let server = TestServer::with(config).await;
+    let mut mute = server.client().await;
+    mute.expect_refusal(ErrorCode::Idle).await;
+    let (mut asleep, _) = server.welcomed().await;
+    asleep.expect_refusal(ErrorCode::Idle).await;
+}
+
+#[tokio::test]
+async fn shutting_down_tells_everybody_and_ends() {
+    let mut server = TestServer::start().await;
+    let (mut creator, mut joiner) = server.met().await;
+    let (mut idle, _) = server.welcomed().await;
+    server.tell_to_stop();
+    for client in [&mut creator, &mut joiner, &mut idle] {
+        client.expect_refusal(ErrorCode::ShuttingDown).await;
+    }
+    drop((creator, joiner, idle));
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn shutting_down_does_not_wait_for_ever() {
+    let mut server = TestServer::start().await;
+    let rude = server.met().await;
+    let _half_a_request = TcpStream::connect(server.address).await.unwrap();
+    server.tell_to_stop();
+    server.stopped().await;
+    drop(rude);
+}
+
+#[tokio::test]
+async fn health_and_what_is_not_there() {
+    let server = TestServer::start().await;
+    let health = get(&server, "/healthz", "").await;
+    assert!(health.starts_with("HTTP/1.1 200") && health.contains(r#""status":"ok""#), "{health}");
+    assert!(get(&server, "/healthz", "Origin: http://localhost\r\n").await.starts_with("HTTP/1.1 403"));
+    assert!(get(&server, "/elsewhere", "").await.starts_with("HTTP/1.1 404"));
+    assert!(get(&server, "/ws", "").await.starts_with("HTTP/1.1 4"));
+}
+
+#[tokio::test]
+async fn the_signing_key_outlives_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::embedded();
+    config.state_dir = Some(folder.path().join("state"));
+    Server::bind(config.clone()).await.unwrap();
+    let path = folder.path().join("state/signing.key");
+    let first = std::fs::read(&path).unwrap();
+    Server::bind(config.clone()).await.unwrap();
+    assert_eq!((first.len(), &first), (32, &std::fs::read(&path).unwrap()));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    std::fs::write(&path, b"short").unwrap();
+    assert!(matches!(Server::bind(config).await, Err(ServerError::BadKey(_))));
+}
