@@ -345,9 +345,10 @@ impl Assembler {
     /// Looks for the first whole keyframe and, when there is one, drops everything in front of it. While searching, it
     /// also drops what can't become part of one any more.
     fn find_keyframe(&mut self, now: Instant) -> Found {
-        let starts = self.packets.iter().filter(|(_, held)| opens_keyframe(&held.payload)).map(|(&number, _)| number);
+        let starts: Vec<_> =
+            self.packets.iter().filter(|&(&at, held)| self.may_start(at, held)).map(|(&at, _)| at).collect();
         let mut hope = None;
-        for start in starts.collect::<Vec<_>>() {
+        for start in starts {
             let until = match self.scan(start) {
                 Scan::Whole(end) if self.is_keyframe(start, end) => {
                     self.drop_below(start);
@@ -364,6 +365,13 @@ impl Assembler {
             self.forget_old(now, hope.map(|(start, _)| start));
         }
         hope.map_or(Found::Nothing, |(_, until)| Found::Hope(until))
+    }
+
+    /// Whether a keyframe can begin here: by its first bytes, and not within what came just before.
+    fn may_start(&self, number: Extended, held: &Held) -> bool {
+        let before = || self.packets.get(&(number - 1));
+        opens_keyframe(&held.payload)
+            && before().is_none_or(|b| b.marker || b.timestamp != held.timestamp || b.payload.is_empty())
     }
 
     fn forget_old(&mut self, now: Instant, hope: Option<Extended>) {

@@ -23,6 +23,8 @@ const CADENCES: (u32, u32) = (1, 60);
 pub struct Encoder {
     target: VideoTarget,
     stream: Option<Stream>,
+    /// A keyframe was asked for and hasn't been made: openh264 may drop the very picture that should have been it.
+    keyframe_due: bool,
 }
 
 /// One openh264 encoder; it lives as long as the picture size and the level hold.
@@ -38,7 +40,7 @@ impl Encoder {
     /// # Errors
     /// When the target is no rate or cadence that can be coded.
     pub fn new(target: VideoTarget) -> Result<Self, CodecError> {
-        Ok(Self { target: checked(target)?, stream: None })
+        Ok(Self { target: checked(target)?, stream: None, keyframe_due: false })
     }
 
     fn stream_for(&mut self, size: Size) -> Result<&mut Stream, CodecError> {
@@ -56,8 +58,10 @@ impl Encoder {
 
 impl VideoEncoder for Encoder {
     fn encode(&mut self, frame: &VideoFrame, keyframe: bool, out: &mut EncodedFrame) -> Result<bool, CodecError> {
+        self.keyframe_due |= keyframe;
+        let due = self.keyframe_due;
         let stream = self.stream_for(frame.size())?;
-        if keyframe {
+        if due {
             stream.wrapper.force_intra_frame();
         }
         let millis = frame.captured().as_micros() / 1000;
@@ -69,6 +73,7 @@ impl VideoEncoder for Encoder {
         coded.write_vec(&mut out.data);
         out.keyframe = matches!(coded.frame_type(), FrameType::IDR);
         out.captured = frame.captured();
+        self.keyframe_due &= !out.keyframe;
         Ok(!out.data.is_empty())
     }
 
@@ -81,7 +86,7 @@ impl VideoEncoder for Encoder {
         }
         if target.rate != before.rate {
             let raising = target.rate > before.rate;
-            ffi::set_rate(&mut stream.wrapper, bps(target.rate), ceiling(target.rate), raising)?;
+            ffi::set_rate(&mut stream.wrapper, bps(target.rate), raising)?;
         }
         Ok(())
     }
@@ -97,7 +102,10 @@ impl Stream {
             // The default range ends at 42, where openh264 gives up on low rates.
             .qp(QpRange::new(12, 51))
             .usage_type(UsageType::CameraVideoRealTime)
-            .complexity(Complexity::Medium)
+            // A third less time than medium for 0.1 dB, measured on a moving clip at 720p30 and 2.5 Mb/s.
+            .complexity(Complexity::Low)
+            // Analysed for every picture, but without effect on pictures of several slices.
+            .adaptive_quantization(false)
             .profile(Profile::Baseline)
             .level(level)
             .sps_pps_strategy(SpsPpsStrategy::ConstantId)
@@ -106,8 +114,9 @@ impl Stream {
             .max_slice_len(MAX_SLICE_BYTES)
             .num_threads(1)
             .vui(VuiConfig::bt601());
-        let wrapper = Wrapper::with_api_config(OpenH264API::from_source(), config)
+        let mut wrapper = Wrapper::with_api_config(OpenH264API::from_source(), config)
             .map_err(|e| CodecError::Setup { codec: CODEC, reason: e.to_string() })?;
+        ffi::silence(&mut wrapper)?;
         Ok(Self { size, level, wrapper })
     }
 }
@@ -149,10 +158,6 @@ fn checked(target: VideoTarget) -> Result<VideoTarget, CodecError> {
 
 fn bps(rate: BitRate) -> i32 {
     i32::try_from(rate.bps()).unwrap_or(i32::MAX)
-}
-
-fn ceiling(rate: BitRate) -> i32 {
-    bps(rate)
 }
 
 /// The lowest level, from 3.1 (what the offer names) up, that holds so many macroblocks a picture and a second

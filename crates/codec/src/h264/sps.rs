@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     /// Baseline, level 3.1, picture order type 2, one reference, 80 by 45 macroblocks: 1280×720.
-    const HD: [u8; 9] = [0x67, 0x42, 0xc0, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xe8];
+    const HD: [u8; 9] = [0x67, 0x42, 0xc0, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xe4];
 
     #[test]
     fn size_and_profile_are_read() {

@@ -202,11 +202,13 @@ impl PlayoutBuffer {
             return PlayoutAction::Silence;
         }
         self.loss += (1.0 - self.loss) * LOSS.0;
-        playing.next += PACKET_SAMPLES;
         if open >= PACKET_SAMPLES * 3 / 2 {
+            playing.next += PACKET_SAMPLES;
             self.stats.concealed += 1;
             return PlayoutAction::Conceal;
         }
+        playing.next = media;
+        playing.overdue = 0;
         self.stats.recovered += 1;
         PlayoutAction::Recover { from: head.payload.clone() }
     }
