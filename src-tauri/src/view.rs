@@ -223,13 +223,18 @@ pub enum SignalingState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 #[ts(export_to = "view.ts")]
-#[expect(missing_docs, reason = "the names are the standard's")]
 pub enum PeerState {
+    /// Not tried yet.
     New,
+    /// Looking for a path, or shaking hands on it.
     Connecting,
+    /// Media can flow.
     Connected,
+    /// The path went quiet and may come back.
     Disconnected,
+    /// No path was found.
     Failed,
+    /// Over.
     Closed,
 }
 

@@ -33,6 +33,7 @@ describe("every view has its screen", () => {
     idle: "Visavis",
     preparing: "Opening camera and microphone",
     waiting: "Give this code to the other person",
+    "sound-only": "Give this code to the other person",
     words: "Give this code to the other person",
     knocking: "Give this code to the other person",
     joining: "Looking for the other person",

@@ -6,7 +6,7 @@ export const text = {
   start: {
     create: { title: "Start a call", hint: "You get a code for the other person.", action: "Start a call" },
     join: { title: "Enter code", hint: "Type or paste the one you were given.", field: "Code", action: "Join" },
-    codeExample: "482 913",
+    codeExample: "Such as 482 913",
     codeEmpty: "Enter the code that you were given.",
     codeInvalid: "That doesn't look like a code. A code has six digits, such as 482\u00a0913.",
     embedded: "No server is set: calls reach this computer only.",

@@ -80,6 +80,13 @@ export const scenes: Record<string, AppView> = {
   idle,
   preparing: at({ kind: "preparing", what: "devices" }),
   waiting: at({ kind: "waiting", code: "482913", knocking: false }),
+  "sound-only": at(
+    { kind: "waiting", code: "482913", knocking: false },
+    {
+      local: { ...idle.call.local, camera: false, hasCamera: false, cameraName: "" },
+      notices: [{ code: "no-camera", text: "No camera was found; the call has sound only.", action: "open-settings" }],
+    },
+  ),
   words: {
     ...at({ kind: "waiting", code: "4827-tulip-orbit", knocking: false }),
     server: { kind: "custom", url: "wss://calls.example.org" },
