@@ -209,6 +209,13 @@ describe("settings", () => {
   });
 });
 
+it("never swallows a refusal, whatever field it is about", async () => {
+  const backend = await open(idle);
+  backend.refuse = { code: "too-many-servers", text: "More than 16 servers can't be used.", field: "iceServers" };
+  screen.getByRole("button", { name: "Start a call" }).click();
+  expect((await screen.findByRole("alert")).textContent).toContain("More than 16 servers");
+});
+
 it("writes times as a clock and in words", () => {
   expect(clock(247_000)).toBe("4:07");
   expect(clock(3_729_000)).toBe("1:02:09");

@@ -11,7 +11,7 @@ export type Screen =
   | { kind: "ended"; reason: EndReason; durationMs: number | null; canAgain: boolean };
 
 /** Refusals of a code: they belong beside the field it was typed in. */
-const ABOUT_THE_CODE = new Set(["no-such-room", "room-full", "bad-code", "invalid-code", "wrong-words"]);
+const ABOUT_THE_CODE = new Set(["no-such-room", "room-full", "line-full", "bad-code", "wrong-words"]);
 
 /** The screen of a phase. */
 export function screenOf(phase: CallPhase): Screen {
