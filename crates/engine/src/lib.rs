@@ -161,6 +161,6 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
         remote_video,
         events,
     };
-    host.spawn(CallLoop::run(wiring, session, config.media, Inbox { wishes, reports: device_reports, keyframes }));
+    host.spawn(CallLoop::run(wiring, session, config.media, wishes, Inbox { reports: device_reports, keyframes }));
     Ok((Call(wish), watcher))
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::channel::mpsc;
-use futures::{FutureExt, StreamExt, pin_mut, select_biased};
+use futures::future::ready;
+use futures::{FutureExt, Stream, StreamExt, pin_mut, select_biased, stream};
 use visavis_call::{
     CallEvent, CallState, Command, Input, MediaState, Output, Session, SocketAction, SocketInput, TransportAction,
 };
@@ -50,13 +51,12 @@ pub(crate) struct Wiring {
 
 /// What the loop listens to.
 pub(crate) struct Inbox {
-    pub(crate) wishes: mpsc::UnboundedReceiver<Wish>,
     pub(crate) reports: mpsc::UnboundedReceiver<DeviceReport>,
     pub(crate) keyframes: mpsc::UnboundedReceiver<()>,
 }
 
 enum Heard {
-    Wish(Option<Wish>),
+    Wish(Wish),
     Socket(u64, SocketInput),
     Link(u32, LinkEvent),
     Device(DeviceReport),
@@ -82,7 +82,15 @@ pub(crate) struct CallLoop {
 
 impl CallLoop {
     /// Runs the call to its end.
-    pub(crate) async fn run(wiring: Wiring, session: Session, media: MediaState, mut inbox: Inbox) {
+    pub(crate) async fn run(
+        wiring: Wiring,
+        session: Session,
+        media: MediaState,
+        wishes: mpsc::UnboundedReceiver<Wish>,
+        mut inbox: Inbox,
+    ) {
+        // Whoever drops the call hangs up.
+        let mut wishes = wishes.chain(stream::once(ready(Wish::HangUp))).chain(stream::pending());
         let (socket_events, mut from_socket) = mpsc::unbounded();
         let (link_events, mut from_link) = mpsc::unbounded();
         let now = wiring.host.now();
@@ -103,7 +111,7 @@ impl CallLoop {
         this.perform();
         let mut measure = now + STATS_INTERVAL;
         while !this.session.is_finished() {
-            let heard = this.listen(&mut inbox, &mut from_socket, &mut from_link, measure).await;
+            let heard = this.listen(&mut wishes, &mut inbox, &mut from_socket, &mut from_link, measure).await;
             if matches!(heard, Heard::Measure) {
                 measure = (measure + STATS_INTERVAL).max(this.wiring.host.now());
             }
@@ -115,6 +123,7 @@ impl CallLoop {
 
     async fn listen(
         &self,
+        wishes: &mut (impl Stream<Item = Wish> + Unpin),
         inbox: &mut Inbox,
         from_socket: &mut mpsc::UnboundedReceiver<(u64, SocketInput)>,
         from_link: &mut mpsc::UnboundedReceiver<(u32, LinkEvent)>,
@@ -127,13 +136,13 @@ impl CallLoop {
             if deadline.is_some_and(|deadline| deadline <= at) { Heard::Deadline } else { Heard::Measure }
         }
         .fuse();
-        let Inbox { wishes, reports, keyframes } = inbox;
-        let (wish, report, keyframe) = (wishes.next().fuse(), reports.next().fuse(), keyframes.next().fuse());
+        let (wish, report, keyframe) =
+            (wishes.next().fuse(), inbox.reports.next().fuse(), inbox.keyframes.next().fuse());
         let (socket, link) = (from_socket.next().fuse(), from_link.next().fuse());
         pin_mut!(timer, wish, report, keyframe, socket, link);
         loop {
             select_biased! {
-                wish = wish => return Heard::Wish(wish),
+                wish = wish => if let Some(wish) = wish { return Heard::Wish(wish) },
                 link = link => if let Some((generation, event)) = link { return Heard::Link(generation, event) },
                 socket = socket => if let Some((number, input)) = socket { return Heard::Socket(number, input) },
                 keyframe = keyframe => if keyframe.is_some() { return Heard::NeedKeyframe },
@@ -146,7 +155,7 @@ impl CallLoop {
     fn on_heard(&mut self, heard: Heard) {
         let now = self.wiring.host.now();
         match heard {
-            Heard::Wish(wish) => self.on_wish(now, wish.unwrap_or(Wish::HangUp)),
+            Heard::Wish(wish) => self.on_wish(now, wish),
             Heard::Socket(number, input) if number == self.sockets => {
                 self.session.handle_input(now, Input::Socket(input));
             }

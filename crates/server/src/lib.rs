@@ -2,6 +2,7 @@
 //! hosts it. What the rooms do is decided in [`visavis_signaling::server`]; here are its sockets, its clock and its
 //! randomness. `docs/protocol.md` describes what goes over the wire.
 
+mod embedded;
 mod hub;
 mod key;
 pub mod local;
@@ -19,6 +20,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+pub use embedded::{Embedded, EmbeddedError};
 use hub::HubHandle;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;

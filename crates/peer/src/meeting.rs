@@ -1,0 +1,122 @@
+//! One call from the command line: `create` and `join`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use futures::StreamExt;
+use futures::channel::mpsc::UnboundedReceiver;
+use visavis_engine::call::{CallState, CloseReason, Intent, MediaState};
+use visavis_engine::device::{CameraChoice, MicrophoneChoice};
+use visavis_engine::signaling::RoomCode;
+use visavis_engine::transport::TransportConfig;
+use visavis_engine::{Call, CallConfig, Devices, Event, Host, Sinks, VideoSettings, WebSocketConnector, server_url};
+use visavis_server::Embedded;
+
+use crate::args::CallArgs;
+use crate::exit::Exit;
+use crate::record;
+use crate::report::Reporter;
+
+/// Starts a call and waits for the other.
+pub(crate) async fn create(args: &CallArgs) -> Result<Exit> {
+    let own = match &args.server {
+        Some(_) => None,
+        None => Some(Embedded::start(true).await?),
+    };
+    let servers = match (&args.server, &own) {
+        (Some(named), _) => vec![server_url(named)?],
+        (None, Some(own)) => vec![own.url().to_owned()],
+        (None, None) => Vec::new(),
+    };
+    run(args, Intent::Create, servers).await
+}
+
+/// Joins the one who waits behind `code`.
+pub(crate) async fn join(code: &str, args: &CallArgs) -> Result<Exit> {
+    let code = RoomCode::parse(code)?;
+    let servers = match &args.server {
+        Some(named) => vec![server_url(named)?],
+        None => Embedded::others(),
+    };
+    if servers.is_empty() {
+        let mut reporter = Reporter::new(args.json);
+        let reason = CloseReason::NoSuchRoom { nameplate: code.nameplate().clone() };
+        reporter.event(&Event::State(CallState::Closed(reason)));
+        reporter.event(&Event::Finished);
+        return Ok(Exit::Code);
+    }
+    run(args, Intent::Join(code), servers).await
+}
+
+async fn run(args: &CallArgs, intent: Intent, servers: Vec<String>) -> Result<Exit> {
+    let sinks = match &args.record {
+        Some(dir) => record::sinks(dir, args.raw)?,
+        None => Sinks::default(),
+    };
+    let devices = Devices { camera: args.camera.clone(), microphone: args.mic.clone(), speaker: args.speaker.clone() };
+    let media =
+        MediaState { microphone: args.mic != MicrophoneChoice::None, camera: args.camera != CameraChoice::None };
+    let transport =
+        TransportConfig { ice_servers: args.ice.clone(), relay_only: args.relay_only, ..TransportConfig::default() };
+    let config = CallConfig { media, transport, ..config(intent, servers, devices, sinks)? };
+    let (call, events) = visavis_engine::start(&Host::tokio(), config).context("the call couldn't start")?;
+    let mut reporter = Reporter::new(args.json);
+    watch(&call, events, args.duration, |event| reporter.event(event)).await
+}
+
+/// A call with everything at its default.
+pub(crate) fn config(intent: Intent, servers: Vec<String>, devices: Devices, sinks: Sinks) -> Result<CallConfig> {
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).context("the system gives no random numbers")?;
+    Ok(CallConfig {
+        intent,
+        servers,
+        connector: Arc::new(WebSocketConnector),
+        transport: TransportConfig::default(),
+        devices,
+        media: MediaState { microphone: true, camera: true },
+        video: VideoSettings::default(),
+        sinks,
+        seed: u64::from_le_bytes(seed),
+    })
+}
+
+/// Follows a call to its end. It is hung up on Ctrl-C, and `limit` after it came up (or was started, if nobody comes).
+pub(crate) async fn watch(
+    call: &Call,
+    mut events: UnboundedReceiver<Event>,
+    limit: Option<Duration>,
+    mut tell: impl FnMut(&Event),
+) -> Result<Exit> {
+    let mut exit = Exit::Failed;
+    let mut met = false;
+    let mut until = limit.map(|limit| tokio::time::Instant::now() + limit);
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = wait_until(until) => { until = None; call.hang_up(); continue }
+            _ = tokio::signal::ctrl_c() => { call.hang_up(); continue }
+        };
+        let Some(event) = event else { return Ok(exit) };
+        match &event {
+            Event::State(CallState::Connected { .. }) if !met => {
+                met = true;
+                until = limit.map(|limit| tokio::time::Instant::now() + limit);
+            }
+            Event::State(CallState::Closed(reason)) => exit = Exit::of(reason, met),
+            _ => {}
+        }
+        tell(&event);
+        if event == Event::Finished {
+            return Ok(exit);
+        }
+    }
+}
+
+async fn wait_until(then: Option<tokio::time::Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,85 @@
+//! Recording of what is received: the coded pictures, the sound, and on request every picture raw.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use visavis_engine::device::{WavWriter, Y4mWriter};
+use visavis_engine::frame::{SAMPLE_RATE_HZ, VideoFrame};
+use visavis_engine::{FrameSink, Sinks};
+
+/// Sinks that write into `dir`, which is made if need be.
+pub(crate) fn sinks(dir: &Path, raw: bool) -> Result<Sinks> {
+    std::fs::create_dir_all(dir).with_context(|| format!("{} can't be made", dir.display()))?;
+    let path = dir.join("remote.h264");
+    let file = File::create(&path).with_context(|| format!("{} can't be written", path.display()))?;
+    let mut sinks = Sinks::default();
+    sinks.remote_video.push(Box::new(Units { file: Some(BufWriter::new(file)) }));
+    if raw {
+        sinks.remote_video.push(Box::new(Pictures { path: dir.join("remote.y4m"), writer: None, failed: false }));
+    }
+    let path = dir.join("remote.wav");
+    let mut sound =
+        WavWriter::create(&path, SAMPLE_RATE_HZ).with_context(|| format!("{} can't be written", path.display()))?;
+    let mut broken = false;
+    sinks.remote_audio.push(Box::new(move |samples| {
+        if !broken && let Err(error) = sound.write(samples) {
+            broken = true;
+            complain(&error);
+        }
+    }));
+    Ok(sinks)
+}
+
+/// Said once for each file; the call goes on.
+fn complain(error: &dyn std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "visavis-cli: the recording stopped: {error}");
+}
+
+struct Units {
+    file: Option<BufWriter<File>>,
+}
+
+impl FrameSink for Units {
+    fn frame(&mut self, _frame: &VideoFrame) {}
+
+    fn unit(&mut self, unit: &[u8]) {
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.write_all(unit)
+        {
+            complain(&error);
+            self.file = None;
+        }
+    }
+}
+
+struct Pictures {
+    path: std::path::PathBuf,
+    writer: Option<Y4mWriter>,
+    failed: bool,
+}
+
+impl FrameSink for Pictures {
+    fn frame(&mut self, frame: &VideoFrame) {
+        if self.failed {
+            return;
+        }
+        if let Err(error) = self.write(frame) {
+            complain(&error);
+            self.failed = true;
+        }
+    }
+}
+
+impl Pictures {
+    fn write(&mut self, frame: &VideoFrame) -> Result<()> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            // The size is known with the first picture.
+            None => self.writer.insert(Y4mWriter::create(&self.path, 30)?),
+        };
+        writer.write(frame)?;
+        Ok(())
+    }
+}

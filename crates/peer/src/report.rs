@@ -1,0 +1,138 @@
+//! What a call tells the one who started the program: plain lines for people, or one JSON object a line.
+
+use std::io::{IsTerminal, Write};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use visavis_engine::call::{CallState, SignalingState};
+use visavis_engine::{CallStats, DeviceReport, Event};
+
+/// Writes events as they come.
+pub(crate) struct Reporter {
+    json: bool,
+    started: Instant,
+    /// A statistics line stands on the terminal, to be written over by the next.
+    open_line: bool,
+    terminal: bool,
+}
+
+impl Reporter {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json, started: Instant::now(), open_line: false, terminal: std::io::stdout().is_terminal() }
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) {
+        if self.json {
+            if let Some(mut value) = as_json(event) {
+                value["ms"] = json!(self.started.elapsed().as_millis() as u64);
+                self.line(&value.to_string());
+            }
+        } else if let Event::Stats(stats) = event {
+            self.progress(&stats_line(stats));
+        } else if let Some(text) = as_text(event) {
+            self.line(&text);
+        }
+    }
+
+    /// A line that stays.
+    pub(crate) fn line(&mut self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        let clear = if std::mem::take(&mut self.open_line) { "\r\x1b[K" } else { "" };
+        // With standard output gone there is nobody to tell; the call itself goes on.
+        let _ = writeln!(out, "{clear}{text}");
+        let _ = out.flush();
+    }
+
+    /// A line that the next one replaces, where that is possible.
+    fn progress(&mut self, text: &str) {
+        if !self.terminal {
+            self.line(text);
+            return;
+        }
+        let mut out = std::io::stdout().lock();
+        let _ = write!(out, "\r\x1b[K{text}");
+        let _ = out.flush();
+        self.open_line = true;
+    }
+}
+
+/// The statistics of one second, in one line.
+pub(crate) fn stats_line(stats: &CallStats) -> String {
+    let (sent, got) = (&stats.outbound, &stats.inbound);
+    let path = stats.path.as_ref().map_or("no path", |path| if path.is_relayed() { "by relay" } else { "direct" });
+    format!(
+        "{path} · sending {} kb/s at {:.0} fps · receiving {} kb/s, {}×{} at {:.0} fps, loss {:.1}% · sound {} ms late, {:.1}% concealed",
+        sent.kbps,
+        sent.frames_per_second,
+        got.kbps,
+        got.frame_width,
+        got.frame_height,
+        got.frames_per_second,
+        got.loss_percent,
+        got.playout_delay_ms,
+        got.concealed_percent,
+    )
+}
+
+fn as_text(event: &Event) -> Option<String> {
+    match event {
+        Event::State(state) => Some(match state {
+            CallState::New => "Reaching the server…".to_owned(),
+            CallState::Waiting { code } => format!("Your code: {code}\nWaiting for the other person to enter it…"),
+            CallState::Verifying => "Somebody is there…".to_owned(),
+            CallState::Connecting => "Connecting…".to_owned(),
+            CallState::Connected { .. } => "Connected.".to_owned(),
+            CallState::Disconnected { .. } => "Connection lost. Looking for another path…".to_owned(),
+            CallState::Closed(reason) => reason.to_string(),
+            _ => return None,
+        }),
+        Event::Signaling(SignalingState::Offline { reason }) => Some(format!("Server lost ({reason}), trying again…")),
+        Event::InLine { ahead } if *ahead > 0 => Some(format!("{ahead} before you in line…")),
+        Event::Remote(media) => {
+            Some(format!("The other side: microphone {}, camera {}.", on_off(media.microphone), on_off(media.camera)))
+        }
+        Event::Device(DeviceReport::Lost { error, .. }) => Some(format!("{error}; the call goes on without it.")),
+        Event::Device(DeviceReport::Failed { what, reason }) => Some(format!("{what}: {reason}")),
+        _ => None,
+    }
+}
+
+const fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+fn as_json(event: &Event) -> Option<Value> {
+    Some(match event {
+        Event::State(CallState::Waiting { code }) => {
+            json!({"event": "call-state", "state": "waiting", "code": code.to_string()})
+        }
+        Event::State(CallState::Closed(reason)) => {
+            json!({"event": "call-state", "state": "closed", "reason": reason.code(), "text": reason.to_string()})
+        }
+        Event::State(state) => json!({"event": "call-state", "state": state.name()}),
+        Event::Peer(state) => json!({"event": "connection-state", "state": state.name()}),
+        Event::Signaling(SignalingState::Connecting) => json!({"event": "signaling", "state": "connecting"}),
+        Event::Signaling(SignalingState::Online) => json!({"event": "signaling", "state": "online"}),
+        Event::Signaling(SignalingState::Offline { reason }) => {
+            json!({"event": "signaling", "state": "offline", "reason": reason})
+        }
+        Event::InLine { ahead } => json!({"event": "in-line", "ahead": ahead}),
+        Event::Remote(media) => {
+            json!({"event": "remote-media", "microphone": media.microphone, "camera": media.camera})
+        }
+        Event::RemoteReport(report) => json!({"event": "remote-report", "report": report}),
+        Event::Local(local) => json!({
+            "event": "local-media", "microphone": local.microphone, "camera": local.camera, "speaker": local.speaker,
+        }),
+        Event::Device(DeviceReport::Lost { kind, error }) => {
+            json!({"event": "device-lost", "kind": kind, "text": error.to_string()})
+        }
+        Event::Device(DeviceReport::Failed { what, reason }) => {
+            json!({"event": "failed", "what": what, "text": reason})
+        }
+        Event::Stats(stats) => json!({"event": "stats", "stats": stats}),
+        Event::Dropped { count } => json!({"event": "dropped", "count": count}),
+        Event::Finished => json!({"event": "finished"}),
+        _ => return None,
+    })
+}
