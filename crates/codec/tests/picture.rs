@@ -8,7 +8,7 @@ use std::time::Instant;
 use common::Clip;
 use visavis_codec::h264::{Assembler, AssemblerConfig, AssemblerOutput, Decoder, Encoder, Packetizer};
 use visavis_codec::{CodecError, EncodedFrame, VideoDecoder, VideoEncoder, VideoTarget};
-use visavis_frame::{BitRate, FramePool, Size, VIDEO_CLOCK_HZ, VideoFrame};
+use visavis_frame::{BitRate, FramePool, Size, Timestamp, VIDEO_CLOCK_HZ, VideoFrame};
 
 fn encoder(kbps: u64) -> Encoder {
     Encoder::new(VideoTarget { rate: BitRate::from_kbps(kbps), fps: 30 }).unwrap()
@@ -95,6 +95,20 @@ fn the_stream_is_constrained_baseline_at_the_level_that_fits() {
 }
 
 #[test]
+fn what_openh264_cannot_code_is_an_error_and_the_next_size_works() {
+    let mut encoder = encoder(1000);
+    let mut out = EncodedFrame::default();
+    for (width, height) in [(2, 2), (4096, 2160), (4096, 4096)] {
+        let frame = FramePool::new().frame(Size::new(width, height).unwrap(), Timestamp::ZERO, |_, _, _| {});
+        assert!(encoder.encode(&frame, false, &mut out).is_err(), "{width}×{height}");
+    }
+    assert!(coded(&mut encoder, &Clip::new(Size::SMALL, 30).next(), false).keyframe);
+    for (kbps, fps) in [(0, 30), (500, 0)] {
+        assert!(encoder.set_target(VideoTarget { rate: BitRate::from_kbps(kbps), fps }).is_err());
+    }
+}
+
+#[test]
 fn units_fit_packets() {
     let mut encoder = encoder(2500);
     let mut clip = Clip::new(Size::HD, 30);
@@ -168,7 +182,7 @@ proptest::proptest! {
         for unit in units {
             let mut annexb = vec![0, 0, 0, 1];
             annexb.extend(unit);
-            let _ = decoder.decode(&annexb, visavis_frame::Timestamp::ZERO);
+            let _ = decoder.decode(&annexb, Timestamp::ZERO);
         }
     }
 

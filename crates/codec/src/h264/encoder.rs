@@ -79,15 +79,15 @@ impl VideoEncoder for Encoder {
 
     fn set_target(&mut self, target: VideoTarget) -> Result<(), CodecError> {
         let target = checked(target)?;
-        let before = std::mem::replace(&mut self.target, target);
-        let Some(stream) = &mut self.stream else { return Ok(()) };
-        if target.fps != before.fps {
-            ffi::set_frame_rate(&mut stream.wrapper, target.fps as f32)?;
+        if let Some(stream) = &mut self.stream {
+            if target.fps != self.target.fps {
+                ffi::set_frame_rate(&mut stream.wrapper, target.fps as f32)?;
+            }
+            if target.rate != self.target.rate {
+                ffi::set_rate(&mut stream.wrapper, bps(target.rate), target.rate > self.target.rate)?;
+            }
         }
-        if target.rate != before.rate {
-            let raising = target.rate > before.rate;
-            ffi::set_rate(&mut stream.wrapper, bps(target.rate), raising)?;
-        }
+        self.target = target;
         Ok(())
     }
 }
