@@ -1,4 +1,5 @@
 //! What tests need to judge a call: measures of pictures and sound.
 
+pub mod net;
 pub mod quality;
 pub mod sound;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rtc::interceptor::{
-    Interceptor, NackGeneratorBuilder, NackResponderBuilder, Packet, ReceiverReportBuilder, Registry,
+    Attribute, Interceptor, NackGeneratorBuilder, NackResponderBuilder, Packet, ReceiverReportBuilder, Registry,
     SenderReportBuilder, Slot, StreamInfo, TaggedPacket,
 };
 use rtc::peer_connection::configuration::interceptor_registry::configure_twcc_receiver_only;
@@ -65,6 +65,8 @@ const NEXT_TO_THE_WIRE: usize = 500;
 /// What the other side has told about one kind of our media.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct RemoteView {
+    /// Packets sent again on its request.
+    pub(crate) resent: u64,
     pub(crate) nacks: u32,
     pub(crate) keyframe_requests: u32,
     pub(crate) packets_lost: i64,
@@ -73,12 +75,12 @@ pub(crate) struct RemoteView {
     pub(crate) rtt: Option<Duration>,
 }
 
-/// One of our streams and the sender report that the other side's next report will refer to.
+/// One of our streams and the sender reports that the other side's next report may refer to.
 struct Watched {
     ssrc: u32,
     clock_hz: u32,
-    /// Middle 32 bits of the report's NTP time, and when it went out.
-    reported: Option<(u32, Instant)>,
+    /// The latest sender reports: middle 32 bits of the NTP time, and when it went out.
+    reported: VecDeque<(u32, Instant)>,
     view: RemoteView,
 }
 
@@ -87,11 +89,9 @@ impl Watched {
         self.view.packets_lost = i64::from(report.total_lost);
         self.view.fraction_lost = f64::from(report.fraction_lost) / 256.0;
         self.view.jitter = Duration::from_secs_f64(f64::from(report.jitter) / f64::from(self.clock_hz));
-        if let Some((ntp, sent)) = self.reported
-            && ntp == report.last_sender_report
-        {
+        if let Some((_, sent)) = self.reported.iter().find(|(ntp, _)| *ntp == report.last_sender_report) {
             let held = Duration::from_secs_f64(f64::from(report.delay) / 65536.0);
-            self.view.rtt = Some(now.saturating_duration_since(sent).saturating_sub(held));
+            self.view.rtt = Some(now.saturating_duration_since(*sent).saturating_sub(held));
         }
     }
 }
@@ -108,7 +108,8 @@ struct FeedbackWatch {
 
 impl FeedbackWatch {
     fn new(shared: Arc<Shared>, video_ssrc: u32, audio_ssrc: u32) -> Self {
-        let stream = |ssrc, clock_hz| Watched { ssrc, clock_hz, reported: None, view: RemoteView::default() };
+        let stream =
+            |ssrc, clock_hz| Watched { ssrc, clock_hz, reported: VecDeque::new(), view: RemoteView::default() };
         let streams = [stream(video_ssrc, VIDEO_CLOCK_HZ), stream(audio_ssrc, AUDIO_CLOCK_HZ)];
         Self { shared, streams, last_request: None, read: VecDeque::new(), write: VecDeque::new() }
     }
@@ -156,7 +157,9 @@ impl FeedbackWatch {
         if let Some(report) = packet.as_any().downcast_ref::<SenderReport>()
             && let Some(stream) = self.stream(report.ssrc)
         {
-            stream.reported = Some((((report.ntp_time >> 16) & 0xffff_ffff) as u32, now));
+            // Both sides' timers run in step, so a report often refers to the one before the latest.
+            stream.reported.truncate(3);
+            stream.reported.push_front((((report.ntp_time >> 16) & 0xffff_ffff) as u32, now));
         }
     }
 }
@@ -184,6 +187,10 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for FeedbackWatch {
     fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
         if let Packet::Rtcp(packets) = &packet.message.packet {
             packets.iter().for_each(|inner| self.outbound(inner.as_ref(), packet.now));
+        } else if packet.message.has(&Attribute::Retransmission)
+            && let Packet::Rtp(rtp) = &packet.message.packet
+        {
+            self.stream(rtp.header.ssrc).into_iter().for_each(|stream| stream.view.resent += 1);
         }
         self.write.push_back(packet);
         Ok(())

@@ -1,15 +1,17 @@
-//! Which media we offer, and the way out for RTP packets (RFC 3550, RFC 6184, RFC 7587, RFC 4588).
+//! Which media we offer, and the way out for RTP packets (RFC 3550, RFC 6184, RFC 7587).
+//!
+//! Lost video is sent again under its own numbers, not as a stream of its own (RTX, RFC 4588): the library's NACK
+//! generator doesn't see what RTX brings back and asks for it up to the cap.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MediaEngine};
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MediaEngine};
 use rtc::rtp::header::Header;
 use rtc::rtp::packet::Packet;
 use rtc::rtp_transceiver::rtp_sender::{
-    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
-    RTCRtpRtxParameters, RtpCodecKind,
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
 };
 use visavis_frame::{AUDIO_CLOCK_HZ, RtpPacket, VIDEO_CLOCK_HZ};
 use webrtc::media_stream::track_local::TrackLocal;
@@ -35,8 +37,6 @@ pub(crate) fn media_engine() -> Result<MediaEngine, TransportError> {
     for (fmtp, payload_type) in video {
         let h264 = RTCRtpCodecParameters { rtp_codec: h264(fmtp), payload_type };
         engine.register_codec(h264, RtpCodecKind::Video).map_err(stopped)?;
-        let rtx = RTCRtpCodecParameters { rtp_codec: rtx(payload_type), payload_type: payload_type + 1 };
-        engine.register_codec(rtx, RtpCodecKind::Video).map_err(stopped)?;
     }
     let opus = RTCRtpCodecParameters { rtp_codec: opus(), payload_type: 111 };
     engine.register_codec(opus, RtpCodecKind::Audio).map_err(stopped)?;
@@ -51,15 +51,6 @@ fn h264(fmtp: &str) -> RTCRtpCodec {
         channels: 0,
         sdp_fmtp_line: fmtp.to_owned(),
         rtcp_feedback: vec![feedback("ccm", "fir"), feedback("nack", ""), feedback("nack", "pli")],
-    }
-}
-
-fn rtx(payload_type: u8) -> RTCRtpCodec {
-    RTCRtpCodec {
-        mime_type: MIME_TYPE_RTX.to_owned(),
-        clock_rate: VIDEO_CLOCK_HZ,
-        sdp_fmtp_line: format!("apt={payload_type}"),
-        ..RTCRtpCodec::default()
     }
 }
 
@@ -82,22 +73,16 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     pub(crate) fn video() -> Result<Arc<Self>, TransportError> {
-        let rtx = RTCRtpRtxParameters { ssrc: random_ssrc()? };
-        Self::new(RtpCodecKind::Video, "video", h264(H264_CONSTRAINED), Some(rtx))
+        Self::new(RtpCodecKind::Video, "video", h264(H264_CONSTRAINED))
     }
 
     pub(crate) fn audio() -> Result<Arc<Self>, TransportError> {
-        Self::new(RtpCodecKind::Audio, "audio", opus(), None)
+        Self::new(RtpCodecKind::Audio, "audio", opus())
     }
 
-    fn new(
-        kind: RtpCodecKind,
-        name: &str,
-        codec: RTCRtpCodec,
-        rtx: Option<RTCRtpRtxParameters>,
-    ) -> Result<Arc<Self>, TransportError> {
+    fn new(kind: RtpCodecKind, name: &str, codec: RTCRtpCodec) -> Result<Arc<Self>, TransportError> {
         let ssrc = random_ssrc()?;
-        let coding = RTCRtpCodingParameters { ssrc: Some(ssrc), rtx, ..RTCRtpCodingParameters::default() };
+        let coding = RTCRtpCodingParameters { ssrc: Some(ssrc), ..RTCRtpCodingParameters::default() };
         let encoding = RTCRtpEncodingParameters {
             rtp_coding_parameters: coding,
             active: true,
@@ -117,13 +102,7 @@ impl Outgoing {
     /// Takes over what the negotiation came to.
     pub(crate) async fn negotiated(&self, sender: &dyn RtpSender, sends: bool) -> Result<(), TransportError> {
         let parameters = sender.get_parameters().await.map_err(stopped)?;
-        let chosen = parameters
-            .rtp_parameters
-            .codecs
-            .iter()
-            .find(|codec| !codec.rtp_codec.mime_type.eq_ignore_ascii_case(MIME_TYPE_RTX))
-            .filter(|_| sends)
-            .map_or(NONE, |codec| codec.payload_type);
+        let chosen = parameters.rtp_parameters.codecs.iter().find(|_| sends).map_or(NONE, |codec| codec.payload_type);
         self.payload_type.store(chosen, Ordering::Release);
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::feedback::RemoteView;
 use rtc::peer_connection::transport::RTCIceCandidatePair;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use visavis_frame::{AUDIO_CLOCK_HZ, VIDEO_CLOCK_HZ};
 use webrtc::peer_connection::{RTCIceCandidate, RTCStatsReport, RTCStatsReportEntry};
 
 /// What a connection has counted since it began.
@@ -111,6 +112,7 @@ pub(crate) fn digest(
 }
 
 const fn add_view(media: &mut MediaStats, view: &RemoteView) {
+    media.retransmitted = view.resent;
     media.nacks_received = view.nacks;
     media.plis_received = view.keyframe_requests;
     media.remote_packets_lost = view.packets_lost;
@@ -140,15 +142,17 @@ fn add_media(stats: &mut TransportStats, entry: &RTCStatsReportEntry) {
             let media = of_kind(stats, out.sent_rtp_stream_stats.rtp_stream_stats.kind);
             media.packets_sent += out.sent_rtp_stream_stats.packets_sent;
             media.bytes_sent += out.sent_rtp_stream_stats.bytes_sent;
-            media.retransmitted += out.retransmitted_packets_sent;
         }
         RTCStatsReportEntry::InboundRtp(inbound) => {
             let received = &inbound.received_rtp_stream_stats;
-            let media = of_kind(stats, received.rtp_stream_stats.kind);
+            let kind = received.rtp_stream_stats.kind;
+            // The library leaves it in units of the RTP clock.
+            let clock_hz = f64::from(if kind == RtpCodecKind::Video { VIDEO_CLOCK_HZ } else { AUDIO_CLOCK_HZ });
+            let media = of_kind(stats, kind);
             media.packets_received += received.packets_received;
             media.bytes_received += inbound.bytes_received;
             media.packets_lost += received.packets_lost;
-            media.jitter = media.jitter.max(seconds(received.jitter));
+            media.jitter = media.jitter.max(seconds(received.jitter / clock_hz));
             media.nacks_sent += inbound.nack_count;
             media.plis_sent += inbound.pli_count + inbound.fir_count;
         }
