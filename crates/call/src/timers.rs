@@ -73,6 +73,7 @@ impl Timers {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
     use super::*;
 
     #[test]

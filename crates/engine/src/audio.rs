@@ -221,7 +221,7 @@ impl Audio {
         match &mut devices.speaker.device {
             Some(speaker) => {
                 let wanted = speaker.wanted(self.host.media_now())?;
-                let samples = self.input.take(now, wanted);
+                let samples = self.input.take(now, speaker.queued(), wanted);
                 speaker.write(samples);
             }
             // Without a speaker the buffer must not fill up, and a recorder still wants the sound.

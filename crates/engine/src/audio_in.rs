@@ -14,6 +14,8 @@ use crate::audio_out::PACKET_SAMPLES;
 pub(crate) struct AudioIn {
     buffer: PlayoutBuffer,
     decoder: opus::Decoder,
+    /// The speaker's rate.
+    rate_hz: u32,
     resampler: Option<Resampler>,
     sinks: AudioSinks,
     scaler: TimeScaler,
@@ -31,6 +33,7 @@ impl AudioIn {
         Ok(Self {
             buffer: PlayoutBuffer::new(PlayoutConfig::default()),
             decoder: opus::Decoder::new()?,
+            rate_hz: SAMPLE_RATE_HZ,
             resampler: None,
             sinks,
             scaler: TimeScaler::new(),
@@ -60,18 +63,20 @@ impl AudioIn {
         self.ready.clear();
         self.read = 0;
         self.resampler = None;
+        self.rate_hz = rate_hz.max(1);
         if rate_hz != SAMPLE_RATE_HZ {
             self.resampler = Some(Resampler::new(SAMPLE_RATE_HZ, rate_hz)?);
         }
         Ok(())
     }
 
-    /// The next `wanted` samples for the speaker.
-    pub(crate) fn take(&mut self, now: Instant, wanted: usize) -> &[f32] {
+    /// The next `wanted` samples for the speaker, which has `queued` to play before them.
+    pub(crate) fn take(&mut self, now: Instant, queued: usize, wanted: usize) -> &[f32] {
         self.ready.drain(..self.read);
         self.read = 0;
         while self.ready.len() < wanted {
-            self.produce(now);
+            let ahead = (queued + self.ready.len()) as f64 / f64::from(self.rate_hz);
+            self.produce(now + Duration::from_secs_f64(ahead));
         }
         self.read = wanted;
         &self.ready[..wanted]

@@ -21,8 +21,9 @@ use crate::counters::Counters;
 use crate::event::DeviceReport;
 use crate::host::Host;
 
-/// RTP payload bytes: what is left of a 1200-byte datagram budget after the RTP header, its extensions and SRTP's tag.
-pub(crate) const MAX_PAYLOAD: usize = 1100;
+/// RTP payload bytes. With the RTP header and extensions, SRTP's tag, a TURN channel's header, UDP and IPv6 a packet stays
+/// within 1280 bytes, which every IPv6 path carries (RFC 8200, section 5); the encoder's slices fit whole.
+pub(crate) const MAX_PAYLOAD: usize = 1180;
 /// A camera that failed is tried again this often.
 const REOPEN: Duration = Duration::from_secs(2);
 

@@ -1,0 +1,55 @@
+//! How the controller reaches the window and the store.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tauri::{AppHandle, Emitter};
+use tauri_plugin_store::StoreExt;
+
+use crate::controller::Shell;
+use crate::view::{CallView, ConnectionView, QualityView};
+
+/// The app's one window.
+pub(crate) struct WindowShell {
+    app: AppHandle,
+    store: PathBuf,
+}
+
+impl WindowShell {
+    pub(crate) fn new(app: AppHandle, store: PathBuf) -> Self {
+        Self { app, store }
+    }
+
+    pub(crate) fn app(&self) -> &AppHandle {
+        &self.app
+    }
+
+    fn emit(&self, name: &str, view: impl Serialize + Clone) {
+        if let Err(error) = self.app.emit(name, view) {
+            tracing::warn!(%error, name, "the window couldn't be told");
+        }
+    }
+}
+
+impl Shell for WindowShell {
+    fn show_call(&self, view: CallView) {
+        self.emit("call-state", view);
+    }
+
+    fn show_connection(&self, view: ConnectionView) {
+        self.emit("connection-state", view);
+    }
+
+    fn show_quality(&self, view: QualityView) {
+        self.emit("quality", view);
+    }
+
+    fn store(&self, settings: Map<String, Value>) -> Result<(), String> {
+        let store = self.app.store(&self.store).map_err(|error| error.to_string())?;
+        for (key, value) in settings {
+            store.set(key, value);
+        }
+        store.save().map_err(|error| error.to_string())
+    }
+}

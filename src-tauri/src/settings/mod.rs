@@ -1,0 +1,173 @@
+//! What the user has set: its form, what is valid, and how it is read from a file that may be wrong in any way.
+//!
+//! A settings file can be torn, empty, filled with zeros, edited by hand or written by a later version. Reading never
+//! fails: the spare copy stands in for a file that can't be read, a field that makes no sense falls back alone, and what
+//! this version doesn't know is kept for the version that does.
+
+mod files;
+mod validate;
+
+use serde_json::{Map, Value};
+
+pub use files::{Loaded, SettingsFiles};
+pub use validate::validate;
+
+use crate::view::{IceServerView, SettingsView};
+
+/// The version of the file's form that this app writes.
+pub const VERSION: u64 = 1;
+
+/// The settings of somebody who has set nothing.
+#[must_use]
+pub fn defaults() -> SettingsView {
+    SettingsView {
+        server: String::new(),
+        ice_servers: Vec::new(),
+        relay_only: false,
+        camera: "default".to_owned(),
+        microphone: "default".to_owned(),
+        speaker: "default".to_owned(),
+    }
+}
+
+/// What is wrong with a settings file, for the user to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// It couldn't be read; the spare copy was used.
+    SpareUsed,
+    /// Neither it nor a spare copy could be read; everything is at its default.
+    Lost,
+    /// Some fields made no sense and are at their defaults.
+    Fields(Vec<&'static str>),
+    /// A later version wrote it; what that knows and this doesn't is kept.
+    Future,
+}
+
+impl Problem {
+    /// What the user is told.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::SpareUsed => {
+                "The settings file was damaged. Your settings were taken from its spare copy.".to_owned()
+            }
+            Self::Lost => {
+                "The settings file was damaged, and so was its spare copy. Both were kept beside the new one; \
+                           please check the settings."
+                    .to_owned()
+            }
+            Self::Fields(names) => {
+                format!("Some settings made no sense and were reset: {}. The old file was kept.", names.join(", "))
+            }
+            Self::Future => {
+                "These settings were written by a newer version of Visavis. What this one doesn't know is kept."
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// Reads the fields that this version knows; the names of those that made no sense come with it.
+#[must_use]
+pub fn from_map(map: &Map<String, Value>) -> (SettingsView, Vec<&'static str>) {
+    let mut settings = defaults();
+    let mut wrong = Vec::new();
+    let mut take = |name: &'static str, set: &mut dyn FnMut(&Value) -> Option<()>| {
+        if let Some(value) = map.get(name)
+            && set(value).is_none()
+        {
+            wrong.push(name);
+        }
+    };
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    take("server", &mut |v| text(v).map(|v| settings.server = v));
+    take("relayOnly", &mut |v| v.as_bool().map(|v| settings.relay_only = v));
+    take("camera", &mut |v| text(v).map(|v| settings.camera = v));
+    take("microphone", &mut |v| text(v).map(|v| settings.microphone = v));
+    take("speaker", &mut |v| text(v).map(|v| settings.speaker = v));
+    take("iceServers", &mut |v| {
+        let servers: Vec<IceServerView> = serde_json::from_value(v.clone()).ok()?;
+        settings.ice_servers = servers;
+        Some(())
+    });
+    reset_invalid(&mut settings, &mut wrong);
+    (settings, wrong)
+}
+
+/// A hand-edited file may hold values of the right kind that no form would have let through.
+fn reset_invalid(settings: &mut SettingsView, wrong: &mut Vec<&'static str>) {
+    while let Err(error) = validate(settings) {
+        let field = error.field.unwrap_or_default();
+        if field.starts_with("iceServers") && !settings.ice_servers.is_empty() {
+            settings.ice_servers.clear();
+            wrong.push("iceServers");
+        } else if field == "server" && !settings.server.is_empty() {
+            settings.server.clear();
+            wrong.push("server");
+        } else {
+            *settings = defaults();
+            wrong.push("settings");
+            return;
+        }
+    }
+}
+
+/// The fields as the file holds them.
+#[must_use]
+pub fn to_map(settings: &SettingsView) -> Map<String, Value> {
+    match serde_json::to_value(settings) {
+        Ok(Value::Object(map)) => map,
+        // Plain strings, flags and lists always become an object.
+        Ok(_) | Err(_) => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use serde_json::json;
+
+    use super::*;
+
+    fn map(value: &Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let settings = SettingsView {
+            server: "wss://calls.example.org".into(),
+            ice_servers: vec![IceServerView {
+                urls: vec!["turn:relay.example.org:3478".into()],
+                username: "me".into(),
+                credential: "secret".into(),
+            }],
+            relay_only: true,
+            camera: "front".into(),
+            ..defaults()
+        };
+        assert_eq!(from_map(&to_map(&settings)), (settings, vec![]));
+    }
+
+    #[test]
+    fn a_wrong_field_falls_back_alone() {
+        let (settings, wrong) = from_map(&map(&json!({
+            "server": 42, "relayOnly": true, "camera": null, "iceServers": [{"urls": "turn:x"}], "microphone": "usb",
+        })));
+        assert_eq!(wrong, ["server", "camera", "iceServers"]);
+        assert_eq!((settings.relay_only, settings.microphone.as_str()), (true, "usb"));
+        assert_eq!(settings.camera, "default");
+    }
+
+    #[test]
+    fn values_that_no_form_lets_through_are_reset() {
+        let (settings, wrong) = from_map(&map(&json!({"server": "ftp://x", "relayOnly": true})));
+        assert_eq!((settings.server.as_str(), wrong.as_slice()), ("", ["server"].as_slice()));
+        assert!(settings.relay_only);
+    }
+
+    #[test]
+    fn nothing_is_everything_at_its_default() {
+        assert_eq!(from_map(&Map::new()), (defaults(), vec![]));
+    }
+}
