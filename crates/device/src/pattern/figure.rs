@@ -173,8 +173,8 @@ impl Painter {
         self.oval(canvas, [x, y - 0.045], [0.172, 0.195], hair, 1.0);
         self.oval(canvas, [x, y + 0.01], [0.148, 0.185], skin, 1.0);
         // A parting: two locks that overlap the forehead.
-        self.oval(canvas, [x - 0.075, y - 0.15], [0.1, 0.062], hair, 1.0);
-        self.oval(canvas, [x + 0.06, y - 0.16], [0.115, 0.058], hair, 1.0);
+        self.oval(canvas, [x - 0.068, y - 0.152], [0.09, 0.06], hair, 1.0);
+        self.oval(canvas, [x + 0.056, y - 0.16], [0.1, 0.056], hair, 1.0);
     }
 
     fn face(&self, canvas: &mut Canvas<'_>, pose: &Pose) {
@@ -202,9 +202,10 @@ impl Painter {
             return;
         }
         let (x, y) = (pose.body.0 + 0.4, 1.12 - 0.5 * pose.hand);
-        let sleeve = self.look.clothes.towards(INK, 0.1);
-        self.oval(canvas, [x + 0.01, y + 0.3], [0.075, 0.24], sleeve, 1.0);
         let lean = 0.035 * pose.wave;
+        let sleeve = self.look.clothes.towards(INK, 0.1);
+        self.oval(canvas, [x + 0.6 * lean, y + 0.085], [0.034, 0.06], self.look.skin, 1.0);
+        self.oval(canvas, [x + 0.01, y + 0.3], [0.075, 0.24], sleeve, 1.0);
         for finger in [-0.045, -0.016, 0.015, 0.044f32] {
             let tip = x + finger * 1.15 + lean * 1.7;
             self.oval(canvas, [tip, y - 0.085 + finger.abs() * 0.5], [0.0155, 0.05], self.look.skin, 1.0);

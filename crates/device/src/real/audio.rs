@@ -2,7 +2,7 @@
 //! CoreAudio on macOS.
 //!
 //! A stream may not change threads on every system, and dropping one may block, so each lives on a thread of its own
-//! which ends when the engine drops its side. Streams are asked for 48 kHz and 10 ms at a time, and take what they get.
+//! which ends when the engine drops its side. Streams are asked for 48 kHz and short buffers, and take what they get.
 
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -25,8 +25,11 @@ use crate::traits::{Microphone, Speaker};
 const OPEN_TIMEOUT: Duration = Duration::from_secs(8);
 /// Passed to backends that can hang while they build a stream.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(4);
-/// Callback sizes to ask for, samples: 10 ms, then a power of two for ALSA, then whatever the system likes.
-const BUFFER_SIZES: [BufferSize; 3] = [BufferSize::Fixed(480), BufferSize::Fixed(512), BufferSize::Default];
+/// Callback sizes to ask a microphone for, samples: 10 ms, then a power of two for ALSA, then whatever the system likes.
+const INPUT_SIZES: [BufferSize; 3] = [BufferSize::Fixed(480), BufferSize::Fixed(512), BufferSize::Default];
+/// The same for a speaker, twice as long: PulseAudio buffers two of them, and with two of 10 ms every delay of its own
+/// is a gap.
+const OUTPUT_SIZES: [BufferSize; 3] = [BufferSize::Fixed(960), BufferSize::Fixed(1024), BufferSize::Default];
 /// What a speaker keeps queued beyond one callback, for the time until the engine looks again.
 const SPEAKER_MARGIN: Duration = Duration::from_millis(10);
 
@@ -37,6 +40,13 @@ enum Direction {
 }
 
 impl Direction {
+    const fn buffer_sizes(self) -> [BufferSize; 3] {
+        match self {
+            Self::Input => INPUT_SIZES,
+            Self::Output => OUTPUT_SIZES,
+        }
+    }
+
     const fn kind(self) -> &'static str {
         match self {
             Self::Input => "microphone",
@@ -117,6 +127,10 @@ fn open<E: Send + 'static>(
     let (reply, replied) = mpsc::channel();
     let name = name.map(str::to_owned);
     let run = move || match start(direction, name.as_deref(), build) {
+        // ALSA always names a default, also where nothing stands behind it.
+        Err(DeviceError::NotFound { .. }) if name.is_none() => {
+            drop(reply.send(Err(DeviceError::None { kind: direction.kind() })));
+        }
         Ok((stream, opened)) => {
             let opener_waits = reply.send(Ok(opened)).is_ok();
             // Nothing is ever sent: this returns when the engine drops its end.
@@ -151,7 +165,7 @@ fn start<E>(
     let name = device_name(&device);
     let config = pick_config(&device, direction).map_err(|why| classify(&name, &why))?;
     let mut failure = cpal::Error::from(ErrorKind::UnsupportedConfig);
-    for buffer_size in BUFFER_SIZES {
+    for buffer_size in direction.buffer_sizes() {
         let plan = Plan { config: StreamConfig { buffer_size, ..config.config() }, format: config.sample_format() };
         let health = Arc::new(Health::default());
         match build(&device, plan, &health).and_then(|(stream, end)| stream.play().map(|()| (stream, end))) {
@@ -333,12 +347,19 @@ fn list_direction(host: &cpal::Host, direction: Direction) -> Vec<DeviceInfo> {
     let preset = preset.and_then(|device| device.id().ok());
     let info = |device: Device| {
         let id = device.id().ok()?;
-        // What a speaker plays is no microphone, though PulseAudio lists it among them.
-        let is_monitor = direction == Direction::Input && id.id().ends_with(".monitor");
         let is_default = preset.as_ref() == Some(&id);
-        (!is_monitor).then(|| DeviceInfo { id: id.to_string(), name: device_name(&device), is_default })
+        is_for_people(&id, direction).then(|| DeviceInfo { id: id.to_string(), name: device_name(&device), is_default })
     };
     devices(host, direction).into_iter().filter_map(info).collect()
+}
+
+/// Whether a device belongs in a list to choose from. What a speaker plays is no microphone, though PulseAudio lists it
+/// among them; of ALSA's plugins, those that reach a card with any rate and format are enough.
+fn is_for_people(id: &cpal::DeviceId, direction: Direction) -> bool {
+    let is_alsa = id.host().name() == "ALSA";
+    let is_card = id.id() == "default" || id.id().starts_with("plughw:");
+    let is_monitor = direction == Direction::Input && id.id().ends_with(".monitor");
+    !is_monitor && (is_card || !is_alsa)
 }
 
 #[cfg(test)]

@@ -1,0 +1,183 @@
+//! Real microphones and speakers, against a PulseAudio server that the test starts for itself: what is played into one
+//! null sink is heard by the microphone behind it, and when the server dies both devices say so.
+//!
+//! Skipped, with a line that says so, where PulseAudio isn't installed. The server's address goes by environment, which a
+//! running program can't safely change, so each test runs its body in a child process.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use visavis_device::{
+    DeviceError, Microphone, MicrophoneChoice, Speaker, SpeakerChoice, ToneMicrophone, list_devices, open_microphone,
+    open_speaker,
+};
+use visavis_frame::Timestamp;
+use visavis_testkit::sound;
+
+const FOLDER: &str = "VISAVIS_TEST_PULSEAUDIO";
+const RATE_HZ: u32 = 48_000;
+/// Not a divisor of the rate, so that no sample of the tone is exactly zero for long.
+const PITCH_HZ: f64 = 997.0;
+
+/// Two sinks and a microphone that hears one of them.
+const SCRIPT: &str = "\
+load-module module-native-protocol-unix auth-anonymous=1 socket=FOLDER/pulse.sock
+load-module module-null-sink sink_name=spk rate=48000 channels=2
+load-module module-null-sink sink_name=micfeed rate=48000 channels=2
+load-module module-remap-source source_name=mic master=micfeed.monitor
+set-default-sink spk
+set-default-source mic
+";
+
+/// Runs an ignored test of this file in a process that sees the server of this folder, and no other sound.
+fn run_inside(test: &str) {
+    if Command::new("pulseaudio").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+        println!("skipped: pulseaudio isn't installed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env(FOLDER, folder.path())
+        .env("PULSE_SERVER", format!("unix:{}/pulse.sock", folder.path().display()))
+        .env("XDG_RUNTIME_DIR", folder.path())
+        .env("HOME", folder.path())
+        .status()
+        .unwrap();
+    assert!(status.success(), "{test} failed, see above");
+}
+
+/// A sound server, ended with its owner.
+struct Server(Child);
+
+impl Server {
+    fn start() -> Self {
+        let folder = std::env::var(FOLDER).unwrap();
+        let script = Path::new(&folder).join("test.pa");
+        std::fs::write(&script, SCRIPT.replace("FOLDER", &folder)).unwrap();
+        let child = Command::new("pulseaudio")
+            .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=0", "-F"])
+            .arg(&script)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self(child);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !Path::new(&folder).join("pulse.sock").exists() || list_devices().microphones.is_empty() {
+            assert!(Instant::now() < deadline, "pulseaudio didn't start");
+            sleep(Duration::from_millis(50));
+        }
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Clock(Instant);
+
+impl Clock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(u64::try_from(self.0.elapsed().as_micros()).unwrap())
+    }
+}
+
+#[test]
+fn what_the_speaker_plays_the_microphone_hears() {
+    run_inside("inside_sound_goes_round");
+}
+
+#[test]
+#[ignore = "runs inside what_the_speaker_plays_the_microphone_hears"]
+fn inside_sound_goes_round() {
+    let _server = Server::start();
+    let mut speaker = open_speaker(&SpeakerChoice::Named("micfeed".to_owned())).unwrap().unwrap();
+    let mut microphone = open_microphone(&MicrophoneChoice::Default).unwrap().unwrap();
+    assert_eq!((speaker.rate_hz(), microphone.rate_hz()), (RATE_HZ, RATE_HZ));
+    let heard = play(&tone(3), speaker.as_mut(), microphone.as_mut(), Duration::from_secs(3));
+
+    // A busy machine tears holes into the sound, so it is judged in pieces: what is heard is the tone and nothing else.
+    let pieces: Vec<&[f32]> = heard.chunks_exact(480).filter(|piece| piece.iter().all(|s| s.abs() > 0.0)).collect();
+    let is_tone = |piece: &&[f32]| {
+        sound::tone_purity(piece, RATE_HZ, PITCH_HZ) > 0.9
+            && (sound::tone_amplitude(piece, RATE_HZ, PITCH_HZ) - 0.25).abs() < 0.03
+    };
+    let pure = pieces.iter().filter(|piece| is_tone(piece)).count();
+    println!("{} samples heard; of {} whole pieces {pure} are the tone", heard.len(), pieces.len());
+    assert!(pieces.len() >= 20 && pure * 10 >= pieces.len() * 8);
+}
+
+/// The test signal, made in virtual time.
+fn tone(seconds: u64) -> Vec<f32> {
+    let (mut microphone, mut out) = (ToneMicrophone::new(PITCH_HZ as u32), Vec::new());
+    for step in 0..=seconds * 100 {
+        microphone.read(Timestamp::from_micros(step * 10_000), &mut out).unwrap();
+    }
+    out
+}
+
+/// Does as the engine does: every few milliseconds gives the speaker what it wants and takes what was heard.
+fn play(source: &[f32], speaker: &mut dyn Speaker, microphone: &mut dyn Microphone, time: Duration) -> Vec<f32> {
+    let (clock, mut at, mut heard) = (Clock(Instant::now()), 0, Vec::new());
+    while clock.0.elapsed() < time {
+        let wanted = speaker.wanted(clock.now()).unwrap().min(source.len() - at);
+        speaker.write(&source[at..at + wanted]);
+        at += wanted;
+        microphone.read(clock.now(), &mut heard).unwrap();
+        sleep(Duration::from_millis(3));
+    }
+    heard
+}
+
+#[test]
+fn a_sound_server_that_dies_takes_its_devices_with_it() {
+    run_inside("inside_the_server_dies");
+}
+
+#[test]
+#[ignore = "runs inside a_sound_server_that_dies_takes_its_devices_with_it"]
+fn inside_the_server_dies() {
+    let server = Server::start();
+    let list = list_devices();
+    let default = |devices: &[visavis_device::DeviceInfo]| devices.iter().find(|d| d.is_default).unwrap().id.clone();
+    assert_eq!(
+        (default(&list.microphones), default(&list.speakers)),
+        ("pulseaudio:mic".into(), "pulseaudio:spk".into())
+    );
+    assert!(list.microphones.iter().all(|device| !device.id.ends_with(".monitor")), "{list:?}");
+
+    let unknown = open_microphone(&"nobody's microphone".parse().unwrap());
+    assert_eq!(unknown.err(), Some(DeviceError::NotFound { name: "nobody's microphone".to_owned() }));
+    let mut speaker = open_speaker(&default(&list.speakers).parse().unwrap()).unwrap().unwrap();
+    let mut microphone = open_microphone(&default(&list.microphones).parse().unwrap()).unwrap().unwrap();
+    play(&tone(1), speaker.as_mut(), microphone.as_mut(), Duration::from_millis(300));
+    drop(server);
+
+    let clock = Clock(Instant::now());
+    let (mut microphone_gone, mut speaker_gone, mut out) = (None, None, Vec::new());
+    while (microphone_gone.is_none() || speaker_gone.is_none()) && clock.0.elapsed() < Duration::from_secs(20) {
+        microphone_gone = microphone_gone.or(microphone.read(clock.now(), &mut out).err());
+        speaker_gone = speaker_gone.or(speaker.wanted(clock.now()).err());
+        sleep(Duration::from_millis(3));
+    }
+    println!("both gone after {:?}", clock.0.elapsed());
+    assert!(matches!(microphone_gone, Some(DeviceError::Gone { .. })), "{microphone_gone:?}");
+    assert!(matches!(speaker_gone, Some(DeviceError::Gone { .. })), "{speaker_gone:?}");
+    assert_eq!(
+        (microphone.read(clock.now(), &mut out).err(), speaker.wanted(clock.now()).err()),
+        (microphone_gone, speaker_gone)
+    );
+
+    let none = (open_microphone(&MicrophoneChoice::Default).err(), open_speaker(&SpeakerChoice::Default).err());
+    let expected = (DeviceError::None { kind: "microphone" }, DeviceError::None { kind: "speaker" });
+    assert_eq!(none, (Some(expected.0), Some(expected.1)));
+}
