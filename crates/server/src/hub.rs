@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 use visavis_signaling::ErrorCode;
 use visavis_signaling::server::{ConnectionId, Limits, Rooms, RoomsInput, RoomsOutput};
@@ -24,9 +24,24 @@ pub(crate) enum Outgoing {
     Close(ErrorCode),
 }
 
+/// The hub's end of a socket.
+#[derive(Debug)]
+struct Socket {
+    queue: mpsc::Sender<Outgoing>,
+    cut_off: oneshot::Sender<()>,
+}
+
+/// The socket's end of its queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) messages: mpsc::Receiver<Outgoing>,
+    /// Says that the socket is to go, whatever it is doing.
+    pub(crate) cut_off: oneshot::Receiver<()>,
+}
+
 #[derive(Debug)]
 enum ToHub {
-    Opened(ConnectionId, mpsc::Sender<Outgoing>),
+    Opened(ConnectionId, Socket),
     Input(RoomsInput),
 }
 
@@ -40,11 +55,12 @@ pub(crate) struct HubHandle {
 
 impl HubHandle {
     /// Makes a new connection known. `None` when the hub is gone.
-    pub(crate) async fn open(&self) -> Option<(ConnectionId, mpsc::Receiver<Outgoing>)> {
+    pub(crate) async fn open(&self) -> Option<(ConnectionId, Queue)> {
         let id = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
-        let (sender, receiver) = mpsc::channel(OUTGOING_QUEUE);
-        self.inputs.send(ToHub::Opened(id, sender)).await.ok()?;
-        Some((id, receiver))
+        let (queue, messages) = mpsc::channel(OUTGOING_QUEUE);
+        let (cut_off, is_cut_off) = oneshot::channel();
+        self.inputs.send(ToHub::Opened(id, Socket { queue, cut_off })).await.ok()?;
+        Some((id, Queue { messages, cut_off: is_cut_off }))
     }
 
     /// Tells what happened; whether the hub is still there.
@@ -66,7 +82,7 @@ impl HubHandle {
 pub(crate) struct Hub {
     rooms: Rooms,
     inputs: mpsc::Receiver<ToHub>,
-    sockets: HashMap<ConnectionId, mpsc::Sender<Outgoing>>,
+    sockets: HashMap<ConnectionId, Socket>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -128,7 +144,7 @@ impl Hub {
                     debug!(connection = id.0, code = code.as_str(), "closing");
                     if let Some(socket) = self.sockets.remove(&id) {
                         // A full queue needs no word more: the socket closes when its queue is gone.
-                        let _ = socket.try_send(Outgoing::Close(code));
+                        let _ = socket.queue.try_send(Outgoing::Close(code));
                     }
                 }
             }
@@ -137,9 +153,11 @@ impl Hub {
 
     fn send(&mut self, id: ConnectionId, text: String) {
         let Some(socket) = self.sockets.get(&id) else { return };
-        if socket.try_send(Outgoing::Text(text)).is_err() {
+        if socket.queue.try_send(Outgoing::Text(text)).is_err() {
             warn!(connection = id.0, "a client doesn't read what it is sent");
-            self.sockets.remove(&id);
+            if let Some(socket) = self.sockets.remove(&id) {
+                let _ = socket.cut_off.send(());
+            }
             self.rooms.handle_input(Instant::now(), RoomsInput::Closed(id));
         }
     }

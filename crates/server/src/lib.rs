@@ -20,6 +20,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use axum::serve::ListenerExt as _;
 pub use embedded::{Embedded, EmbeddedError};
 use hub::HubHandle;
 use tokio::net::TcpListener;
@@ -164,7 +165,11 @@ impl Server {
             drop(handle);
             let _ = going_down.send(());
         };
-        let serving = axum::serve(self.listener, router).with_graceful_shutdown(stop).into_future();
+        // Small messages one after the other: Nagle's algorithm would hold each back for the answer to the last.
+        let listener = self.listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        let serving = axum::serve(listener, router).with_graceful_shutdown(stop).into_future();
         let out_of_time = async {
             let _ = goes_down.await;
             tokio::time::sleep(DRAIN_TIMEOUT).await;

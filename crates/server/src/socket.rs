@@ -7,14 +7,13 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::response::Response;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
-use tokio::sync::mpsc;
 use tracing::debug;
 use visavis_signaling::ErrorCode;
 use visavis_signaling::message::MAX_MESSAGE_BYTES;
 use visavis_signaling::server::{ConnectionId, RoomsInput};
 
 use crate::AppState;
-use crate::hub::{HubHandle, Outgoing};
+use crate::hub::{HubHandle, Outgoing, Queue};
 
 /// The largest frame that is read at all. A message may have [`MAX_MESSAGE_BYTES`]; what is a little larger is read to
 /// the end, so that its sender can be told.
@@ -37,12 +36,12 @@ pub(crate) async fn upgrade(State(state): State<AppState>, upgrade: WebSocketUpg
 }
 
 async fn serve(socket: WebSocket, hub: HubHandle) {
-    let Some((id, outgoing)) = hub.open().await else { return };
+    let Some((id, queue)) = hub.open().await else { return };
     debug!(connection = id.0, "opened");
     let (sink, mut stream) = socket.split();
     let said_goodbye = {
         let reading = std::pin::pin!(read(&mut stream, &hub, id));
-        let writing = std::pin::pin!(write(sink, outgoing));
+        let writing = std::pin::pin!(write(sink, queue));
         match futures::future::select(reading, writing).await {
             futures::future::Either::Left(((), writing)) => {
                 // The hub may have more to say about what came last.
@@ -77,18 +76,25 @@ async fn read(stream: &mut SplitStream<WebSocket>, hub: &HubHandle, id: Connecti
     }
 }
 
-/// Writes until the hub ends the queue or the socket fails. Tells whether a close was sent.
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut outgoing: mpsc::Receiver<Outgoing>) -> bool {
-    while let Some(message) = outgoing.recv().await {
+/// Writes until the hub ends the queue or cuts it off, or the socket fails. Tells whether a close was sent.
+async fn write(mut sink: SplitSink<WebSocket, Message>, Queue { mut messages, cut_off }: Queue) -> bool {
+    // A hub that only lets go of the queue hasn't cut it off.
+    let mut cut_off = std::pin::pin!(async {
+        if cut_off.await.is_err() {
+            std::future::pending().await
+        }
+    });
+    while let Some(message) = messages.recv().await {
         let (message, last) = match message {
             Outgoing::Text(text) => (Message::Text(text.into()), false),
             Outgoing::Close(code) => (Message::Close(Some(close_frame(code))), true),
         };
-        if !matches!(tokio::time::timeout(WRITE_TIMEOUT, sink.send(message)).await, Ok(Ok(()))) {
-            return false;
-        }
-        if last {
-            return true;
+        let sent = tokio::select! {
+            sent = tokio::time::timeout(WRITE_TIMEOUT, sink.send(message)) => matches!(sent, Ok(Ok(()))),
+            () = &mut cut_off => false,
+        };
+        if !sent || last {
+            return sent;
         }
     }
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, sink.close()).await;

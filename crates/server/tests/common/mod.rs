@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 use visavis_server::{Config, Server, ServerError};
 use visavis_signaling::message::{ClientMessage, ErrorCode, Resume, ServerMessage};
 
@@ -53,7 +53,7 @@ impl TestServer {
     }
 
     pub async fn client(&self) -> TestClient {
-        TestClient { socket: connect_async(self.url()).await.unwrap().0 }
+        TestClient { socket: connect_async_with_config(self.url(), None, true).await.unwrap().0 }
     }
 
     /// A client that was welcomed; with the token it got.

@@ -106,8 +106,7 @@ impl Rooms {
             self.timers.clear(timer);
         }
         for id in [Some(room.id), room.former_id].into_iter().flatten() {
-            self.tombstones.insert(id);
-            self.timers.set(Timer::Tombstone(id), now + self.limits.token_lifetime);
+            self.tombstones.bury(now, id, self.limits.token_lifetime);
         }
         if let State::Ended { exchange, remaining } = room.state {
             self.unseat(if remaining == Role::Creator { room.creator } else { exchange.joiner });

@@ -17,8 +17,9 @@ mod place;
 mod relay;
 mod room;
 mod session;
+mod tombstone;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::code::Nameplate;
@@ -30,6 +31,7 @@ use limit::Bucket;
 pub use limit::Limits;
 use room::Room;
 use session::Session;
+use tombstone::Tombstones;
 
 /// A socket, as whoever drives the machine numbers it. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,8 +89,6 @@ enum Timer {
     Unused(RoomKey),
     /// [`Limits::linger`]
     Linger(RoomKey),
-    /// [`Limits::token_lifetime`] after a room's end
-    Tombstone(Id),
 }
 
 /// A room inside this process; never told to anybody.
@@ -113,7 +113,7 @@ pub struct Rooms {
     sessions: HashMap<Id, Session>,
     rooms: HashMap<RoomKey, Room>,
     by_nameplate: HashMap<Nameplate, RoomKey>,
-    tombstones: HashSet<Id>,
+    tombstones: Tombstones,
     timers: Timers<Timer>,
     outputs: VecDeque<RoomsOutput>,
     last_room: u64,
@@ -134,7 +134,7 @@ impl Rooms {
             sessions: HashMap::new(),
             rooms: HashMap::new(),
             by_nameplate: HashMap::new(),
-            tombstones: HashSet::new(),
+            tombstones: Tombstones::default(),
             timers: Timers::new(),
             outputs: VecDeque::new(),
             last_room: 0,
@@ -166,9 +166,6 @@ impl Rooms {
                 Timer::Exchange(room) => self.exchange_timed_out(now, room),
                 Timer::Unused(room) => self.room_unused(now, room),
                 Timer::Linger(room) => self.remove_room(now, room),
-                Timer::Tombstone(room) => {
-                    self.tombstones.remove(&room);
-                }
             }
         }
     }

@@ -59,12 +59,11 @@ impl Rooms {
         }
     }
 
-    /// The highest number that the server has from who sits there.
-    pub(super) fn received_from(&self, seat: Seat, exchange: u32) -> u64 {
-        let present = self.rooms.get(&seat.room).and_then(Room::exchange);
-        present
-            .filter(|present| present.number == exchange)
-            .map_or(0, |present| present.lane_to(seat.role.other()).accepted())
+    /// The highest number that the server has from a session in an exchange.
+    pub(super) fn received_from(&self, session: Id, seat: Seat, exchange: u32) -> u64 {
+        let room = self.rooms.get(&seat.room).filter(|room| room.inside(seat.role) == Some(session));
+        let present = room.and_then(Room::exchange).filter(|present| present.number == exchange);
+        present.map_or(0, |present| present.lane_to(seat.role.other()).accepted())
     }
 
     /// Tells a client that it is not where it believes to be, unless it only hasn't heard yet that the exchange is over.

@@ -76,7 +76,7 @@ impl Rooms {
             TokenError::Forged => "the token isn't from this server",
             TokenError::Expired => "the token has expired",
         })?;
-        if claims.seat.is_some_and(|(room, _)| self.tombstones.contains(&room)) {
+        if claims.seat.is_some_and(|(room, _)| self.tombstones.has(room)) {
             return Err("the room is closed");
         }
         let session = self.sessions.get(&claims.session).ok_or("the server doesn't know this session")?;
@@ -119,7 +119,7 @@ impl Rooms {
             return self.welcome_new(now, connection);
         };
         self.attach(now, id, connection);
-        let received = self.received_from(seat, resume.exchange);
+        let received = self.received_from(id, seat, resume.exchange);
         self.welcome(now, connection, id, true, received);
         self.tell_place(now, connection, id, Known { exchange: resume.exchange, received: resume.received });
     }

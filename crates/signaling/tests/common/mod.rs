@@ -24,6 +24,8 @@ pub struct Party {
     pub events: Vec<ClientEvent>,
     /// Whether its attempts to connect succeed.
     pub reachable: bool,
+    /// Whether its present socket has silently stopped to bring anything.
+    pub deaf: bool,
     pub socket: Option<ConnectionId>,
     script: Script,
 }
@@ -88,7 +90,7 @@ impl World {
     pub fn add(&mut self, intent: Intent, script: Script) -> usize {
         let seed = self.parties.len() as u64;
         let client = Client::new(self.now, intent, seed);
-        self.parties.push(Party { client, events: Vec::new(), reachable: true, socket: None, script });
+        self.parties.push(Party { client, events: Vec::new(), reachable: true, deaf: false, socket: None, script });
         self.drain(self.parties.len() - 1);
         self.parties.len() - 1
     }
@@ -167,6 +169,7 @@ impl World {
                     let id = self.new_connection();
                     self.owners.insert(id, party);
                     self.parties[party].socket = Some(id);
+                    self.parties[party].deaf = false;
                     self.post(LATENCY, Packet::Opened(id));
                 }
                 ClientOutput::Connect => self.post(LATENCY, Packet::Unreachable(party)),
@@ -260,13 +263,13 @@ impl World {
             Packet::Opened(id) => {
                 self.rooms.handle_input(self.now, RoomsInput::Opened(id));
                 self.drain_rooms();
-                self.to_client(id, ClientInput::SocketOpened);
+                self.reach_client(id, ClientInput::SocketOpened);
             }
             Packet::ToServer(id, text) => {
                 self.rooms.handle_input(self.now, RoomsInput::Text(id, text));
                 self.drain_rooms();
             }
-            Packet::ToClient(id, text) => self.to_client(id, ClientInput::SocketText(text)),
+            Packet::ToClient(id, text) => self.reach_client(id, ClientInput::SocketText(text)),
             Packet::ClosedByServer(id) => {
                 let owner = self.owners.get(&id).copied().filter(|owner| self.parties[*owner].socket == Some(id));
                 if let Some(owner) = owner {
@@ -284,9 +287,10 @@ impl World {
         }
     }
 
-    fn to_client(&mut self, id: ConnectionId, input: ClientInput) {
+    fn reach_client(&mut self, id: ConnectionId, input: ClientInput) {
         if let Some(owner) = self.owners.get(&id).copied()
             && self.parties[owner].socket == Some(id)
+            && !self.parties[owner].deaf
         {
             self.input(owner, input);
         }
