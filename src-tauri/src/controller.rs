@@ -85,6 +85,12 @@ impl<S: Shell> Controller<S> {
         if let Some(problem) = problem {
             tracing::warn!(?problem, "the settings file had a problem");
             model.notice("settings", problem.text(), Some(NoticeAction::OpenSettings));
+            // A good file from now on; the damaged one was set aside.
+            if problem.is_damage()
+                && let Err(error) = shell.store(map.clone())
+            {
+                tracing::warn!(%error, "the repaired settings couldn't be stored");
+            }
         }
         let feeds = Feeds::default();
         let video = VideoServer::start(feeds.clone()).await?;

@@ -66,9 +66,7 @@ impl Model {
 
     /// A call begins: to create a code, or to join with this one.
     pub fn begin(&mut self, code: Option<RoomCode>, media: MediaState) {
-        let notices = std::mem::take(&mut self.call.notices);
         *self = Self::idle();
-        self.call.notices = notices.into_iter().filter(|notice| notice.code == "settings").collect();
         self.call.local = local(media);
         self.joining = code.is_some();
         self.call.phase = match &code {
@@ -86,9 +84,7 @@ impl Model {
 
     /// The end has been read.
     pub fn dismiss(&mut self) {
-        let notices = std::mem::take(&mut self.call.notices);
         *self = Self::idle();
-        self.call.notices = notices;
     }
 
     /// Shows a notice, in place of any other of the same code.

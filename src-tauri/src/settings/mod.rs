@@ -44,6 +44,15 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether something on the disk has to be put right.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        match self {
+            Self::SpareUsed | Self::Lost | Self::Fields(_) => true,
+            Self::Future => false,
+        }
+    }
+
     /// What the user is told.
     #[must_use]
     pub fn text(&self) -> String {

@@ -111,6 +111,8 @@ impl Stream {
             .sps_pps_strategy(SpsPpsStrategy::ConstantId)
             .intra_frame_period(IntraFramePeriod::auto())
             .scene_change_detect(false)
+            // It leaves traces of what moved where it takes the background for unchanged.
+            .background_detection(false)
             .max_slice_len(MAX_SLICE_BYTES)
             .num_threads(1)
             .vui(VuiConfig::bt601());

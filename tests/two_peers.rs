@@ -1,0 +1,157 @@
+//! Two headless peers over a real server process and real sockets: picture, sound and the end, as they arrive.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a failed unwrap is a failed test")]
+
+mod programs;
+
+use std::path::Path;
+
+use programs::{Process, ServerProcess, cli};
+use serde_json::Value;
+use visavis_engine::device::{Camera, TestPattern, VideoFormat, Y4mCamera, pattern};
+use visavis_engine::frame::{FramePool, SAMPLE_RATE_HZ, Timestamp, VideoFrame};
+use visavis_testkit::{quality, sound};
+
+const TONE_HZ: f64 = 440.0;
+
+fn state(process: &Process, wanted: &str) -> Value {
+    process.event("call-state", |event| event["state"] == wanted)
+}
+
+fn create(server: &ServerProcess, microphone: &str, more: &[&str]) -> (Process, String) {
+    let process = cli(&server.address, &["create"], microphone, more);
+    let waiting = state(&process, "waiting");
+    let code = waiting["code"].as_str().unwrap().to_owned();
+    assert!(code.len() == 6 && code.bytes().all(|b| b.is_ascii_digit()), "{code}");
+    (process, code)
+}
+
+#[test]
+fn picture_and_sound_arrive_as_they_were_sent() {
+    let server = ServerProcess::start();
+    let folder = tempfile::tempdir().unwrap();
+    let recorded = folder.path().to_str().unwrap();
+    let (mut ann, code) = create(&server, "tone:440", &[]);
+    let mut bob = cli(&server.address, &["join", &code], "test", &["--record", recorded, "--raw", "--for", "5"]);
+
+    for peer in [&ann, &bob] {
+        state(peer, "connected");
+        let stats = peer.event("stats", |event| event["stats"]["inbound"]["framesDecoded"].as_u64() > Some(30));
+        assert_eq!(stats["stats"]["inbound"]["frameWidth"], 1280);
+        assert_eq!(stats["stats"]["path"]["local"]["candidateType"], "host");
+    }
+
+    // Bob hangs up after five seconds; Ann is told so, and is not left with a broken connection.
+    assert_eq!(state(&bob, "closed")["reason"], "hung-up");
+    assert_eq!(state(&ann, "closed")["reason"], "peer-hung-up");
+    assert_eq!((bob.wait().code(), ann.wait().code()), (Some(0), Some(0)));
+
+    check_pictures(&folder.path().join("remote.y4m"));
+    check_tone(&folder.path().join("remote.wav"));
+    let coded = std::fs::read(folder.path().join("remote.h264")).unwrap();
+    assert_eq!(coded[..4], [0, 0, 0, 1], "not an Annex B stream");
+}
+
+/// Frame numbers rise, and each picture is close to what the pattern draws for its number and time.
+fn check_pictures(path: &Path) {
+    let mut camera = Y4mCamera::open(path, FramePool::new()).unwrap();
+    let pictures = std::fs::metadata(path).unwrap().len() as usize / VideoFormat::HD30.size.i420_len();
+    assert!(pictures > 60, "{pictures} pictures in five seconds");
+    let source = TestPattern::new(VideoFormat::HD30, 1, FramePool::new());
+    let (mut last, mut worst, mut unread) = (None, f64::INFINITY, 0);
+    for index in 0..pictures {
+        let frame = read(&mut camera, index);
+        let Some(stamp) = pattern::read(&frame) else {
+            unread += 1;
+            continue;
+        };
+        assert!(last.is_none_or(|last| stamp.frame > last), "{last:?} was followed by {}", stamp.frame);
+        last = Some(stamp.frame);
+        worst = worst.min(quality::psnr_y(&source.draw(stamp), &frame));
+    }
+    assert_eq!(unread, 0, "of {pictures} pictures");
+    assert!(worst > 30.0, "the worst picture has {worst:.1} dB");
+}
+
+fn read(camera: &mut Y4mCamera, index: usize) -> VideoFrame {
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let second = 1_000_000 / u64::from(camera.format().fps);
+    let now = Timestamp::from_micros(index as u64 * second + 10);
+    match camera.poll_frame(&mut cx, now) {
+        std::task::Poll::Ready(frame) => frame.unwrap(),
+        std::task::Poll::Pending => panic!("picture {index} isn't due"),
+    }
+}
+
+fn check_tone(path: &Path) {
+    let mut reader = hound::WavReader::open(path).unwrap();
+    assert_eq!(reader.spec().sample_rate, SAMPLE_RATE_HZ);
+    let samples: Vec<f32> = match reader.spec().sample_format {
+        hound::SampleFormat::Float => reader.samples::<f32>().map(Result::unwrap).collect(),
+        hound::SampleFormat::Int => reader.samples::<i16>().map(|s| f32::from(s.unwrap()) / 32768.0).collect(),
+    };
+    // Half a second in the middle of each second after the first, so that the start and a stall of a busy machine don't
+    // decide: most of them must be the clean tone.
+    let half = SAMPLE_RATE_HZ as usize / 2;
+    let pieces: Vec<&[f32]> = samples.chunks_exact(half).skip(2).collect();
+    assert!(pieces.len() >= 6, "only {} s of sound", samples.len() / SAMPLE_RATE_HZ as usize);
+    let clean = pieces.iter().filter(|piece| sound::tone_purity(piece, SAMPLE_RATE_HZ, TONE_HZ) > 0.9).count();
+    assert!(clean * 2 > pieces.len(), "{clean} of {} half seconds are the tone", pieces.len());
+    let best = pieces.iter().map(|piece| sound::tone_purity(piece, SAMPLE_RATE_HZ, TONE_HZ)).fold(0.0, f64::max);
+    assert!(best > 0.98, "the cleanest half second is {best:.3} tone");
+}
+
+#[test]
+fn the_other_way_of_hanging_up_and_a_peer_that_vanishes() {
+    let server = ServerProcess::start();
+    let (mut ann, code) = create(&server, "silence", &["--for", "2"]);
+    let mut bob = cli(&server.address, &["join", &code], "silence", &[]);
+    assert_eq!(state(&ann, "closed")["reason"], "hung-up");
+    assert_eq!(state(&bob, "closed")["reason"], "peer-hung-up");
+    assert_eq!((ann.wait().code(), bob.wait().code()), (Some(0), Some(0)));
+
+    let (mut ann, code) = create(&server, "silence", &[]);
+    let bob = cli(&server.address, &["join", &code], "silence", &[]);
+    state(&bob, "connected");
+    state(&ann, "connected");
+    ann.kill();
+    state(&bob, "disconnected");
+}
+
+#[test]
+fn each_way_into_no_call_has_its_own_reason_and_exit_code() {
+    let server = ServerProcess::start();
+    let mut nobody = cli(&server.address, &["join", "000000"], "none", &[]);
+    assert_eq!(state(&nobody, "closed")["reason"], "no-such-room");
+    assert_eq!(nobody.wait().code(), Some(4));
+
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut unreachable = cli(&closed.to_string(), &["create"], "none", &[]);
+    assert_eq!(state(&unreachable, "closed")["reason"], "server-unreachable");
+    assert_eq!(unreachable.wait().code(), Some(3));
+
+    let mut alone = cli(&server.address, &["create"], "none", &["--for", "0.5"]);
+    assert_eq!(state(&alone, "closed")["reason"], "hung-up");
+    assert_eq!(alone.wait().code(), Some(6));
+
+    let (_ann, code) = create(&server, "none", &[]);
+    let bob = cli(&server.address, &["join", &code], "none", &[]);
+    state(&bob, "connected");
+    let mut third = cli(&server.address, &["join", &code], "none", &[]);
+    let reason = state(&third, "closed")["reason"].clone();
+    assert!(reason == "no-such-room" || reason == "room-full", "{reason}");
+    assert_eq!(third.wait().code(), Some(4));
+}
+
+#[test]
+fn a_call_works_with_no_device_at_all() {
+    let server = ServerProcess::start();
+    let bare = ["--camera", "none", "--speaker", "none"];
+    let (mut ann, code) = create(&server, "none", &["--for", "1"]);
+    let mut command = std::process::Command::new(programs::program("visavis-cli"));
+    command.args(["join", &code, "--server", &server.address, "--json", "--mic", "none"]).args(bare);
+    let mut bob = Process::start(&mut command);
+    state(&bob, "connected");
+    let media = ann.event("remote-media", |_| true);
+    assert_eq!((&media["microphone"], &media["camera"]), (&Value::Bool(false), &Value::Bool(false)));
+    assert_eq!((ann.wait().code(), bob.wait().code()), (Some(0), Some(0)));
+}
