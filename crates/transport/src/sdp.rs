@@ -170,3 +170,34 @@ pub(crate) fn without_related_address(line: &str) -> String {
     let gap = if rest.is_empty() { "" } else { " " };
     format!("{head} raddr {any} rport 0{gap}{rest}")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_relayed_candidate_keeps_our_address_to_itself() {
+        let line = "candidate:1 1 udp 16777215 203.0.113.9 50000 typ relay raddr 192.168.1.5 rport 40000 generation 0";
+        let told = without_related_address(line);
+        assert_eq!(told, "candidate:1 1 udp 16777215 203.0.113.9 50000 typ relay raddr 0.0.0.0 rport 0 generation 0");
+        assert!(check_candidate(&Candidate { candidate: told, ..Candidate::default() }).is_ok());
+        assert_eq!(without_related_address("candidate:1 typ host"), "candidate:1 typ host");
+        assert_eq!(without_related_address("x raddr fd00::1 rport 9"), "x raddr :: rport 0");
+    }
+
+    proptest! {
+        #[test]
+        fn no_candidate_breaks_us(line in "(candidate:)?[0-9a-z:. -]{0,80}|.{0,80}") {
+            let _ = check_candidate(&Candidate { candidate: line.clone(), ..Candidate::default() });
+            let _ = without_related_address(&line);
+        }
+
+        #[test]
+        fn no_description_breaks_us(lines in prop::collection::vec("[a-z]=[ -~]{0,40}|a=[a-z-]{2,12}:[ -~]{0,40}|m=(audio|video|application) [0-9]{1,5} [A-Z/]{3,20} [0-9 ]{0,12}|.{0,40}", 0..30)) {
+            let sdp = format!("v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n{}\r\n", lines.join("\r\n"));
+            prop_assert!(read_offer(&sdp, &Fingerprint::from([0; 32])).is_err());
+        }
+    }
+}
