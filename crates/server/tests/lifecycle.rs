@@ -1,6 +1,7 @@
 //! Connections that are lost, slow or ended, and a server that goes down.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "tests look for one variant")]
 
 mod common;
 
