@@ -1,5 +1,10 @@
 //! Two headless peers over a real server process and real sockets: picture, sound and the end, as they arrive.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test: a failed unwrap is a failure, and nobody links to it"
+)]
 
 mod programs;
 

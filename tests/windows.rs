@@ -1,6 +1,11 @@
 //! Two windows of the app, one code: the whole product, as two people use it.
 #![cfg(all(feature = "desktop", target_os = "linux"))]
-#![allow(clippy::unwrap_used, missing_docs, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test: a failed unwrap is a failure, and nobody links to it"
+)]
 
 mod window;
 

@@ -48,7 +48,10 @@ impl Desk {
         let number = home.path().join("display");
         let mut command = Command::new("sh");
         // Xvfb writes the number of the display that it took to the given descriptor.
-        command.arg("-c").arg("exec Xvfb -displayfd 3 -screen 0 1280x900x24 -nolisten tcp 3>\"$0\" 2>/dev/null").arg(&number);
+        command
+            .arg("-c")
+            .arg("exec Xvfb -displayfd 3 -screen 0 1280x900x24 -nolisten tcp 3>\"$0\" 2>/dev/null")
+            .arg(&number);
         let server = Running::start(&mut command, "xvfb");
         let display = wait_for("a display", || {
             let text = std::fs::read_to_string(&number).ok()?;
@@ -122,7 +125,8 @@ impl Desk {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
         std::fs::create_dir_all(&folder).unwrap();
         let taken = Command::new("import")
-            .args(["-silent", "-display", &self.display, "-window", "root"])
+            .env("DISPLAY", &self.display)
+            .args(["-silent", "-window", "root"])
             .arg(folder.join(name))
             .status();
         assert!(taken.is_ok_and(|status| status.success()), "import comes with the package imagemagick");
@@ -179,9 +183,8 @@ impl Window {
 
     /// An attribute of the first element with this selector.
     pub async fn attribute(&self, css: &str, name: &str) -> Option<String> {
-        let value = self
-            .script(&format!("return document.querySelector({css:?})?.getAttribute({name:?}) ?? null"))
-            .await;
+        let value =
+            self.script(&format!("return document.querySelector({css:?})?.getAttribute({name:?}) ?? null")).await;
         value.as_str().map(str::to_owned)
     }
 
@@ -201,7 +204,12 @@ impl Window {
     pub async fn wait_for_text(&self, wanted: &str) {
         let start = Instant::now();
         while !self.text().await.contains(wanted) {
-            assert!(start.elapsed() < PATIENCE, "{}'s window doesn't say {wanted:?}: {}", self.profile, self.text().await);
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{}'s window doesn't say {wanted:?}: {}",
+                self.profile,
+                self.text().await
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -224,12 +232,6 @@ impl Window {
 
     async fn number(&self, css: &str, name: &str) -> u64 {
         self.attribute(css, name).await.and_then(|text| text.parse().ok()).unwrap_or(0)
-    }
-
-    /// Moves the window, so that two are seen beside one another.
-    pub async fn place(&self, x: u32, y: u32, width: u32, height: u32) {
-        // Without a window manager some of this may be refused; it only serves the screenshot.
-        let _ = self.client.set_window_rect(x, y, width, height).await;
     }
 
     /// Closes the window as a person would.
