@@ -1,0 +1,381 @@
+// One side of a call in a browser, on the browser's own WebRTC: written from docs/protocol.md alone, so that a call with
+// it shows that the page is true. Tests drive it by WebDriver: prepare(), start(), then the methods of a Peer.
+"use strict";
+
+const SIZE_CLASSES = [256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 49152];
+
+/** The envelope around bodies; in this version of the protocol it hides nothing. */
+class Seal {
+  constructor(role) {
+    this.role = role;
+    this.sealed = 0;
+    this.opened = 0;
+  }
+
+  seal(body) {
+    this.sealed += 1;
+    const json = new TextEncoder().encode(JSON.stringify({ number: this.sealed, from: this.role, body }));
+    const size = SIZE_CLASSES.find((size) => size >= json.length);
+    if (size === undefined) throw new Error(`an envelope of ${json.length} bytes is too large`);
+    const padded = new Uint8Array(size).fill(0x20);
+    padded.set(json);
+    return btoa(Array.from(padded, (byte) => String.fromCharCode(byte)).join(""));
+  }
+
+  open(text) {
+    const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+    if (!SIZE_CLASSES.includes(bytes.length)) throw new Error(`${bytes.length} bytes are no size class`);
+    const { number, from, body } = JSON.parse(new TextDecoder().decode(bytes));
+    if (from === this.role) throw new Error("an envelope of our own came back");
+    if (number <= this.opened) throw new Error(`envelope ${number} comes after ${this.opened}`);
+    this.opened = number;
+    return body;
+  }
+}
+
+/** The one fingerprint of a description; throws where there is none, or several. */
+function fingerprintOf(sdp) {
+  const found = new Set(Array.from(sdp.matchAll(/^a=fingerprint:sha-256 (\S+)/gim), (line) => line[1].toUpperCase()));
+  if (found.size !== 1) throw new Error(`a description with ${found.size} fingerprints`);
+  return [...found][0];
+}
+
+/** One call: with a code it joins, without it creates. */
+class Peer {
+  /**
+   * `server`: its WebSocket address. `code`: to join; null to create. `stream`: what to send. `codecs`: MIME types of
+   * the only video codecs to take; null for all.
+   */
+  constructor({ server, code, stream, codecs }) {
+    this.role = code === null ? "creator" : "joiner";
+    this.code = code;
+    this.stream = stream;
+    this.codecs = codecs;
+    /** What has happened, with the time of the first of each, milliseconds of performance.now(). */
+    this.marks = {};
+    this.waiters = [];
+    this.exchange = 0;
+    this.seq = 0;
+    this.early = [];
+    this.media = { microphone: true, camera: true };
+    /** What the other side says that it sends; null before it said anything. */
+    this.remoteMedia = null;
+    this.closed = null;
+    this.mark("start");
+    this.socket = new WebSocket(server);
+    this.socket.onopen = () => this.send({ type: "hello", version: 1, features: [] });
+    this.socket.onmessage = (event) => this.guard(() => this.onServer(JSON.parse(event.data)));
+    this.socket.onclose = (event) => {
+      clearInterval(this.heartbeat);
+      this.close(`socket: ${event.code} ${event.reason}`);
+    };
+  }
+
+  // ── what the tests ask ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Waits for something to happen, or to have happened; gives its time. A call that closes first is an error. */
+  when(name) {
+    return new Promise((resolve, reject) => {
+      this.waiters.push({ test: () => this.marks[name], resolve, reject, name });
+      this.wake();
+    });
+  }
+
+  /** Waits until the other side says that it sends this. */
+  remoteSends({ microphone, camera }) {
+    return new Promise((resolve, reject) => {
+      const test = () => this.remoteMedia?.microphone === microphone && this.remoteMedia?.camera === camera;
+      this.waiters.push({ test, resolve, reject, name: `microphone ${microphone}, camera ${camera}` });
+      this.wake();
+    });
+  }
+
+  setMedia(media) {
+    this.media = media;
+    for (const track of this.stream.getAudioTracks()) track.enabled = media.microphone;
+    for (const track of this.stream.getVideoTracks()) track.enabled = media.camera;
+    this.control({ type: "media", ...media });
+  }
+
+  hangUp() {
+    if (this.channel?.readyState === "open") this.channel.send(JSON.stringify({ type: "bye", reason: "hung-up" }));
+    if (this.seal) this.relay({ type: "bye", reason: "hung-up" });
+    this.send({ type: "leave", reason: "hung-up" });
+    this.close("hung-up");
+    // The channel's last words leave before the connection does.
+    setTimeout(() => this.release(), 200);
+  }
+
+  /** The W3C statistics of every RTP stream, with its codec's MIME type put in. */
+  async stats() {
+    const report = await this.pc.getStats();
+    const streams = [];
+    report.forEach((entry) => {
+      if (entry.type === "inbound-rtp" || entry.type === "outbound-rtp") {
+        streams.push({ ...entry, codec: report.get(entry.codecId)?.mimeType ?? null });
+      }
+    });
+    return streams;
+  }
+
+  /** The picture on the screen: width, height, and its planes one after the other, base64. */
+  async picture() {
+    const frame = new VideoFrame(this.video);
+    const { codedWidth: width, codedHeight: height, format } = frame;
+    const bytes = new Uint8Array(frame.allocationSize());
+    await frame.copyTo(bytes);
+    frame.close();
+    let text = "";
+    for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+    return { width, height, format, planes: btoa(text) };
+  }
+
+  // ── the server ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  send(message) {
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
+  async onServer(message) {
+    switch (message.type) {
+      case "welcome":
+        this.heartbeat = setInterval(() => this.send({ type: "ping" }), message.heartbeat_ms);
+        this.send(this.role === "creator" ? { type: "create" } : { type: "knock", nameplate: this.code });
+        break;
+      case "created":
+        this.code = message.nameplate;
+        this.mark("created");
+        break;
+      case "knocked":
+        await this.onKnocked(message.exchange);
+        break;
+      case "relay":
+        if (message.exchange !== this.exchange) break;
+        this.send({ type: "ack", exchange: message.exchange, seq: message.seq });
+        await this.onBody(this.seal.open(message.body));
+        break;
+      case "confirmed":
+        this.mark("confirmed");
+        break;
+      case "peer-left":
+        this.close(message.reason === "hung-up" ? "peer-hung-up" : `peer-left: ${message.reason}`);
+        this.release();
+        break;
+      case "error":
+        this.close(`error: ${message.code}`);
+        break;
+      default:
+      // token, waiting, ack and pong need nothing done here; what is unknown is dropped.
+    }
+  }
+
+  async onKnocked(exchange) {
+    this.exchange = exchange;
+    this.seq = 0;
+    this.seal = new Seal(this.role);
+    if (this.role === "creator") return;
+    this.pc = new RTCPeerConnection({ certificates: [certificate] });
+    this.watch();
+    this.relay({ type: "knock", version: 1, fingerprint });
+  }
+
+  relay(body) {
+    this.seq += 1;
+    this.send({ type: "relay", exchange: this.exchange, seq: this.seq, body: this.seal.seal(body) });
+  }
+
+  // ── the other side, through the server ──────────────────────────────────────────────────────────────────────────
+
+  async onBody(body) {
+    switch (body.type) {
+      case "knock":
+        this.remoteFingerprint = body.fingerprint.toUpperCase();
+        await this.offer();
+        break;
+      case "offer":
+        this.remoteFingerprint = body.fingerprint.toUpperCase();
+        await this.answer(body.sdp);
+        break;
+      case "answer":
+        await this.take("answer", body.sdp);
+        this.send({ type: "confirmed", exchange: this.exchange });
+        break;
+      case "candidate": {
+        const { type, ...candidate } = body;
+        if (this.pc.remoteDescription === null) this.early.push(candidate);
+        else await this.pc.addIceCandidate(candidate);
+        break;
+      }
+      case "control":
+        this.onControl(JSON.parse(body.text));
+        break;
+      case "bye":
+        this.close("peer-hung-up");
+        this.release();
+        break;
+      default:
+    }
+  }
+
+  async offer() {
+    this.pc = new RTCPeerConnection({ certificates: [certificate] });
+    this.watch();
+    this.adopt(this.pc.createDataChannel("control"));
+    this.addTracks();
+    this.mark("createOffer");
+    await this.pc.setLocalDescription(await this.pc.createOffer());
+    this.describe("offer");
+  }
+
+  async answer(sdp) {
+    await this.take("offer", sdp);
+    this.addTracks();
+    await this.pc.setLocalDescription(await this.pc.createAnswer());
+    this.describe("answer");
+    this.send({ type: "confirmed", exchange: this.exchange });
+  }
+
+  async take(type, sdp) {
+    if (fingerprintOf(sdp) !== this.remoteFingerprint) throw new Error("a description with another fingerprint");
+    await this.pc.setRemoteDescription({ type, sdp });
+    for (const candidate of this.early.splice(0)) await this.pc.addIceCandidate(candidate);
+  }
+
+  describe(type) {
+    const { sdp } = this.pc.localDescription;
+    const extra = type === "offer" ? { restart: false } : {};
+    this.relay({ type, sdp, fingerprint, ...extra });
+    this.described = true;
+    for (const body of this.held.splice(0)) this.relay(body);
+  }
+
+  // ── the direct connection ───────────────────────────────────────────────────────────────────────────────────────
+
+  addTracks() {
+    for (const track of this.stream.getTracks()) this.pc.addTrack(track, this.stream);
+    if (this.codecs === null) return;
+    const known = RTCRtpReceiver.getCapabilities("video").codecs;
+    const taken = known.filter((codec) => this.codecs.includes(codec.mimeType));
+    for (const transceiver of this.pc.getTransceivers()) {
+      if (transceiver.receiver.track.kind === "video") transceiver.setCodecPreferences(taken);
+    }
+  }
+
+  watch() {
+    this.held = [];
+    this.described = false;
+    this.pc.onicecandidate = ({ candidate }) => {
+      const body = candidate?.candidate ? { type: "candidate", ...candidate.toJSON() } : { type: "end-of-candidates" };
+      if (this.described) this.relay(body);
+      else this.held.push(body);
+    };
+    this.pc.onconnectionstatechange = () => this.mark(this.pc.connectionState);
+    this.pc.ondatachannel = ({ channel }) => {
+      if (channel.label === "control") this.adopt(channel);
+    };
+    this.pc.ontrack = ({ track, streams }) => this.show(track, streams[0] ?? new MediaStream([track]));
+  }
+
+  show(track, stream) {
+    if (!this.video) {
+      this.video = document.createElement("video");
+      this.video.autoplay = true;
+      document.body.append(this.video);
+    }
+    this.video.srcObject = stream;
+    if (track.kind !== "video" || typeof MediaStreamTrackProcessor === "undefined") return;
+    // Gives each frame as the decoder does, without waiting for the screen.
+    const frames = new MediaStreamTrackProcessor({ track }).readable.getReader();
+    frames.read().then(({ value }) => {
+      if (value) this.mark("first-frame");
+      value?.close();
+      frames.cancel();
+    });
+  }
+
+  adopt(channel) {
+    this.channel = channel;
+    channel.onopen = () => {
+      this.mark("control");
+      this.control({ type: "media", ...this.media });
+    };
+    channel.onmessage = (event) => this.guard(() => this.onControl(JSON.parse(event.data)));
+  }
+
+  control(message) {
+    const text = JSON.stringify(message);
+    if (this.channel?.readyState === "open") this.channel.send(text);
+    else if (this.seal) this.relay({ type: "control", text });
+  }
+
+  onControl(message) {
+    if (message.type === "media") {
+      this.remoteMedia = { microphone: message.microphone === true, camera: message.camera === true };
+      this.wake();
+    } else if (message.type === "bye") {
+      this.close("peer-hung-up");
+      this.release();
+    }
+  }
+
+  // ── the end, and what wakes the tests ───────────────────────────────────────────────────────────────────────────
+
+  close(reason) {
+    if (this.closed !== null) return;
+    this.closed = reason;
+    this.mark("closed");
+  }
+
+  release() {
+    this.pc?.close();
+    this.socket.close();
+    this.video?.remove();
+  }
+
+  mark(name) {
+    this.marks[name] ??= performance.now();
+    this.wake();
+  }
+
+  wake() {
+    this.waiters = this.waiters.filter(({ test, resolve, reject, name }) => {
+      const value = test();
+      if (value) resolve(value);
+      else if (this.closed !== null) reject(new Error(`the call closed (${this.closed}) before: ${name}`));
+      return !value && this.closed === null;
+    });
+  }
+
+  async guard(work) {
+    try {
+      await work();
+    } catch (error) {
+      this.close(`failed: ${error}`);
+    }
+  }
+}
+
+let certificate;
+let fingerprint;
+let media;
+
+/** Opens the devices and makes the certificate, as an app does before anybody joins. */
+async function prepare() {
+  certificate = await RTCPeerConnection.generateCertificate({ name: "ECDSA", namedCurve: "P-256" });
+  const scratch = new RTCPeerConnection({ certificates: [certificate] });
+  scratch.createDataChannel("scratch");
+  fingerprint = fingerprintOf((await scratch.createOffer()).sdp);
+  scratch.close();
+  media = await navigator.mediaDevices.getUserMedia({
+    audio: true,
+    video: { width: 1280, height: 720, frameRate: 30 },
+  });
+}
+
+/** The calls of this page, by name. */
+const peers = {};
+
+function start(name, { server, code = null, codecs = null }) {
+  // Each call has tracks of its own, so that muting one is no business of another.
+  peers[name] = new Peer({ server, code, codecs, stream: media.clone() });
+}
