@@ -63,7 +63,7 @@ impl Desk {
 
     /// Where a profile keeps its settings.
     pub fn settings(&self, profile: &str) -> PathBuf {
-        self.home.path().join("config/org.visavis.app/profiles").join(profile).join("settings.json")
+        self.home.path().join("config/org.visavis.desktop/profiles").join(profile).join("settings.json")
     }
 
     /// Writes a profile's settings as if it had been used before.

@@ -8,7 +8,7 @@ readonly BINDINGS=ui/src/bindings
 readonly END_TO_END='package(visavis) & kind(test)'
 readonly CHECK_STEPS="fmt-rust fmt-toml fmt-ui typos shellcheck ui-lint ui-types ui-build tidy deny machete clippy
   clippy-headless doc"
-readonly ALL_STEPS="$CHECK_STEPS ui-test build bindings test doctest e2e"
+readonly ALL_STEPS="$CHECK_STEPS ui-test build bindings test doctest e2e deb"
 
 run_fmt_rust() { cargo fmt --all --check; }
 run_fmt_toml() { taplo fmt --check --diff; }
@@ -29,6 +29,15 @@ run_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
 run_build() { cargo build --workspace --bins && cargo nextest run --workspace --no-run; }
 run_doctest() { cargo test --workspace --doc; }
 run_e2e() { cargo nextest run --workspace --profile e2e -E "$END_TO_END"; }
+
+# Installs a package, so only where that is no intrusion: on Debian's kin, as root.
+run_deb() {
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "not tried: it installs a package, which takes root on Debian or Ubuntu"
+    return 0
+  fi
+  try_deb
+}
 
 run_test() { cargo nextest run --workspace -E "not ($END_TO_END)"; }
 

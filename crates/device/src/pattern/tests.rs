@@ -1,3 +1,4 @@
+//! The test pattern read back from pictures that a codec, a scaler or noise has been at.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;

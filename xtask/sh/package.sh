@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# The installable package: built by Tauri's own tool, and tried as a person would. Sourced by ./dev after setup.sh.
+
+# Builds the bundles named (deb, rpm, ...), and prints where each is. Arguments after them go to Tauri's build.
+build_package() {
+  local bundles=$1
+  shift
+  build_ui
+  ui/node_modules/.bin/tauri build --ci --bundles "$bundles" "$@"
+}
+
+# The .deb installed on this machine, started by its menu entry's command on a display that nobody sees, and removed.
+try_deb() {
+  local deb name entry command home left
+  build_package deb --debug || return 1
+  deb=$(ls -t target/debug/bundle/deb/*.deb | head -n 1)
+  name=$(dpkg-deb -f "$deb" Package)
+  echo "$deb: $(($(stat -c %s "$deb") / 1024 / 1024)) MB (unoptimised, with debug information)"
+  apt-get install -y "./$deb" || return 1
+  entry=$(dpkg -L "$name" | grep '\.desktop$')
+  command=$(sed -n 's/^Exec=//p' "$entry" | sed 's/ %.*//')
+  echo "the menu entry $entry runs: $command"
+  home=$(mktemp -d)
+  mkdir -m 700 "$home/run"
+  if ! HOME=$home XDG_RUNTIME_DIR=$home/run XDG_CONFIG_HOME=$home/config NO_AT_BRIDGE=1 \
+    xvfb-run -a -s '-screen 0 1280x900x24' bash xtask/sh/window.sh "$command" target/screenshots/8-installed.png; then
+    dpkg -r "$name"
+    return 1
+  fi
+  left=$(dpkg -L "$name" | while read -r path; do [ -f "$path" ] && echo "$path"; done)
+  dpkg -r "$name" || return 1
+  for path in $left; do
+    [ ! -e "$path" ] || { echo "left behind: $path" && return 1; }
+  done
+  rm -rf "$home"
+  echo "installed, started, removed"
+}
