@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The longest control message that is read, bytes.
-pub const MAX_CONTROL_LEN: usize = 4096;
+pub const MAX_CONTROL_LEN: usize = visavis_signaling::body::MAX_CONTROL_BYTES;
 
 /// One message of the control channel. Types that this version doesn't know are skipped by the reader.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

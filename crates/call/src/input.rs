@@ -4,6 +4,7 @@ use visavis_signaling::RoomCode;
 
 use crate::control::{MediaState, ReceiveReport};
 use crate::state::{CallState, PeerState, SignalingState};
+use crate::timers::Timer;
 
 /// What the person wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,6 +180,8 @@ pub enum CallEvent {
         /// How many.
         ahead: u32,
     },
+    /// A deadline has passed; what follows from it comes next.
+    Deadline(Timer),
     /// Something senseless came in a call that is up; it was dropped.
     Dropped {
         /// How many so far.

@@ -5,7 +5,7 @@
 //! never asks the clock and never does I/O; what it wants done comes out as [`Output`]s, whose results go back in as
 //! inputs. It sees statistics and messages, never pictures or sound.
 //!
-//! Negotiation follows RFC 8829 (JSEP) with fixed parts instead of "perfect negotiation": the creator makes every offer
+//! Negotiation follows RFC 9429 (JSEP) with fixed parts instead of "perfect negotiation": the creator makes every offer
 //! that changes the path, the joiner asks for one (`please-restart`). Where both offer at once the creator's wins.
 
 mod control;

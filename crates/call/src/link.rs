@@ -4,13 +4,14 @@
 //! its own peer connection and its own seal.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use visavis_signaling::{Body, Role, Seal};
 
 use crate::control::MediaState;
 use crate::input::{Candidate, Output, TransportAction};
 
-/// Where offer and answer stand (RFC 8829, section 3.2, with our own waiting told apart).
+/// Where offer and answer stand (RFC 9429, section 3.2, with what our own peer connection is busy with told apart).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Creator: the other's first message is to come.
@@ -19,12 +20,24 @@ pub(crate) enum Step {
     MakingOffer,
     /// Our offer is out.
     AwaitAnswer,
+    /// Our peer connection takes the other's answer.
+    TakingAnswer,
     /// Joiner: the first offer is to come.
     AwaitOffer,
     /// Our peer connection makes an answer.
     MakingAnswer,
     /// Nothing is under way.
     Stable,
+}
+
+impl Step {
+    /// Whether a description of ours is still to go out, and our candidates with it wait.
+    const fn holds_candidates(self) -> bool {
+        match self {
+            Self::AwaitKnock | Self::MakingOffer | Self::AwaitOffer | Self::MakingAnswer => true,
+            Self::AwaitAnswer | Self::TakingAnswer | Self::Stable => false,
+        }
+    }
 }
 
 /// Everything we know of the one other that we are dealing with.
@@ -37,8 +50,10 @@ pub(crate) struct Link {
     pub(crate) fingerprint: Option<String>,
     pub(crate) control_open: bool,
     pub(crate) remote_media: Option<MediaState>,
-    /// Whether the other has our description and may be sent candidates.
-    described: bool,
+    /// The peer connection says that a path is up.
+    pub(crate) path_up: bool,
+    /// When ICE was last restarted.
+    pub(crate) restarted: Option<Instant>,
     held: VecDeque<Body>,
 }
 
@@ -58,7 +73,8 @@ impl Link {
             fingerprint: None,
             control_open: false,
             remote_media: None,
-            described: false,
+            path_up: false,
+            restarted: None,
             held: VecDeque::new(),
         }
     }
@@ -67,10 +83,10 @@ impl Link {
         Output::Transport { generation: self.generation, action }
     }
 
-    /// A candidate (or their end) that may be sent now; otherwise it is held until our description is out, because the
-    /// other can do nothing with it before.
+    /// A candidate (or their end) that may be sent now. While a description is being made it is held, because it belongs
+    /// to that description and the other can do nothing with it before.
     pub(crate) fn trickle(&mut self, body: Body) -> Option<Body> {
-        if self.described {
+        if !self.step.holds_candidates() {
             return Some(body);
         }
         if self.held.len() < Self::MAX_HELD {
@@ -79,9 +95,8 @@ impl Link {
         None
     }
 
-    /// Our description is out: what was held may follow.
+    /// Our description is out, or there will be none: what was held may follow.
     pub(crate) fn release_held(&mut self) -> VecDeque<Body> {
-        self.described = true;
         std::mem::take(&mut self.held)
     }
 

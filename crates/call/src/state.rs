@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Instant;
 
+use visavis_signaling::message::reason;
 use visavis_signaling::{Nameplate, RoomCode};
 
-/// Where a call stands. The transitions, with their drawing, are in `session.rs`.
+/// Where a call stands. The transitions, with their drawing, are in `session/transitions.rs`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CallState {
@@ -163,6 +164,17 @@ impl CloseReason {
             Self::NoPath => "no-path",
             Self::BadMessage { .. } => "bad-message",
             Self::TransportFailed { .. } => "transport-failed",
+        }
+    }
+}
+
+impl CloseReason {
+    /// What the word means with which the other side, or the server for it, ended the call.
+    pub(crate) fn from_word(word: &str) -> Self {
+        match word {
+            "hung-up" | reason::LEFT => Self::PeerHungUp,
+            "no-path" => Self::NoPath,
+            _ => Self::PeerLost,
         }
     }
 }

@@ -128,8 +128,9 @@ impl PeerLink {
             TransportEvent::ControlClosed => self.session(TransportInput::ControlClosed),
             TransportEvent::KeyframeWanted => self.tell(LinkEvent::KeyframeWanted),
             TransportEvent::Failed(error) => {
+                // Its machinery has stopped: no restart of ICE brings it back.
                 tracing::warn!(%error, "the transport failed");
-                self.session(TransportInput::State(PeerState::Failed));
+                self.session(TransportInput::State(PeerState::Closed));
             }
             _ => {}
         }

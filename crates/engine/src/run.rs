@@ -74,6 +74,8 @@ pub(crate) struct CallLoop {
     sockets: u64,
     socket_events: mpsc::UnboundedSender<(u64, SocketInput)>,
     link: Option<mpsc::UnboundedSender<LinkCommand>>,
+    /// The generation of `link`: what an older one still says isn't taken for its words.
+    generation: u32,
     sender: Option<MediaSender>,
     link_events: mpsc::UnboundedSender<(u32, LinkEvent)>,
     meter: Meter,
@@ -102,6 +104,7 @@ impl CallLoop {
             sockets: 0,
             socket_events,
             link: None,
+            generation: 0,
             sender: None,
             link_events,
             meter: Meter::new(now),
@@ -160,7 +163,8 @@ impl CallLoop {
                 self.session.handle_input(now, Input::Socket(input));
             }
             Heard::Socket(..) => {}
-            Heard::Link(generation, event) => self.on_link(now, generation, event),
+            Heard::Link(generation, event) if generation == self.generation => self.on_link(now, generation, event),
+            Heard::Link(..) => {}
             Heard::Device(report) => self.on_device(report),
             Heard::NeedKeyframe => self.ask_link(LinkCommand::RequestKeyframe),
             Heard::Deadline => self.session.handle_timeout(now),
@@ -275,6 +279,7 @@ impl CallLoop {
                 config: self.wiring.transport.clone(),
                 events: self.link_events.clone(),
             };
+            self.generation = generation;
             self.wiring.host.spawn(link.run(commands));
             self.link = Some(sender);
             return;
@@ -299,6 +304,7 @@ impl CallLoop {
             CallEvent::RemoteReport(report) => self.tell(Event::RemoteReport(report)),
             CallEvent::InLine { ahead } => self.tell(Event::InLine { ahead }),
             CallEvent::Dropped { count } => self.tell(Event::Dropped { count }),
+            CallEvent::Deadline(timer) => tracing::debug!(timer = timer.name(), "a deadline has passed"),
             _ => {}
         }
     }

@@ -1,0 +1,241 @@
+//! What the signalling brings: the way to a server, the room, and the sealed bodies of the other side.
+
+use std::time::Instant;
+
+use visavis_signaling::client::{self, Client, ClientEvent, ClientInput, ClientOutput, GiveUp};
+use visavis_signaling::message::ErrorCode;
+use visavis_signaling::{Body, Role, RoomCode};
+
+use super::{Session, SessionConfig, State};
+use crate::input::{CallEvent, Candidate, Intent, Output, SocketAction, SocketInput, TransportAction};
+use crate::link::Step;
+use crate::state::{CloseReason, SignalingState};
+use crate::timers::Timer;
+
+impl Session {
+    pub(super) fn drain_client(&mut self, now: Instant) {
+        while let Some(output) = self.client.poll_output() {
+            match output {
+                ClientOutput::Connect => {
+                    self.outputs.push_back(Output::Socket(SocketAction::Connect { server: self.server }));
+                }
+                ClientOutput::Send(text) => self.outputs.push_back(Output::Socket(SocketAction::Send(text))),
+                ClientOutput::Disconnect => self.outputs.push_back(Output::Socket(SocketAction::Disconnect)),
+                ClientOutput::Event(event) => self.on_client(now, event),
+            }
+        }
+    }
+
+    fn on_client(&mut self, now: Instant, event: ClientEvent) {
+        match event {
+            ClientEvent::Online => self.on_online(now),
+            ClientEvent::Offline { reason } => self.on_offline(now, reason),
+            ClientEvent::Created { nameplate } => self.created(now, RoomCode::from(nameplate)),
+            ClientEvent::Waiting { ahead } => self.event(CallEvent::InLine { ahead }),
+            ClientEvent::Knocked => self.knocked(now),
+            ClientEvent::PeerLeft { reason } => self.peer_left(now, &reason),
+            ClientEvent::Relayed(text) => self.on_relayed(now, &text),
+            // Nothing waits for it: the two have agreed in what they relayed.
+            ClientEvent::Confirmed => {}
+            ClientEvent::Refused { code, text } => self.on_refused(now, code, text),
+            ClientEvent::GaveUp { cause, reason } => self.on_gave_up(now, cause, reason),
+        }
+    }
+
+    fn on_online(&mut self, now: Instant) {
+        self.reached = true;
+        self.event(CallEvent::Signaling(SignalingState::Online));
+        if let State::Disconnected { lost, .. } = self.state
+            && now >= lost + Timer::Restart.duration()
+            && self.timers.is_running(Timer::Restart)
+        {
+            self.mend(now);
+        }
+    }
+
+    fn on_offline(&mut self, now: Instant, reason: String) {
+        self.event(CallEvent::Signaling(SignalingState::Offline { reason: reason.clone() }));
+        // One of several that isn't there at all isn't waited for; the last one is.
+        if !self.reached && self.has_next_server() {
+            self.try_next_server(now, CloseReason::ServerUnreachable { reason });
+        }
+    }
+
+    fn on_refused(&mut self, now: Instant, code: ErrorCode, text: String) {
+        // Two who know one another need the server's help, not its leave.
+        if self.is_up() || matches!(self.state, State::Connecting(_)) {
+            return;
+        }
+        match (code, &self.config.intent) {
+            (ErrorCode::NoSuchRoom, Intent::Join(code)) => {
+                let nameplate = code.nameplate().clone();
+                self.try_next_server(now, CloseReason::NoSuchRoom { nameplate });
+            }
+            (ErrorCode::RoomFull, _) => self.close(now, CloseReason::RoomFull),
+            (ErrorCode::RoomClosed, Intent::Join(_)) => self.close(now, CloseReason::NoAnswer),
+            (ErrorCode::Expired, _) => self.close(now, CloseReason::Expired),
+            (code, _) => self.close(now, CloseReason::ServerRefused { code: code.as_str().to_owned(), text }),
+        }
+    }
+
+    /// The client has ended by itself. A call whose path is up, or being found, goes on without it.
+    fn on_gave_up(&mut self, now: Instant, cause: GiveUp, reason: String) {
+        if self.is_up() || matches!(self.state, State::Connecting(_)) {
+            self.event(CallEvent::Signaling(SignalingState::Offline { reason }));
+            self.server_is_gone(now);
+            return;
+        }
+        let refused = |code: &str, text| CloseReason::ServerRefused { code: code.to_owned(), text };
+        let why = match cause {
+            GiveUp::Unreachable | GiveUp::NotAServer | GiveUp::Version => CloseReason::ServerUnreachable { reason },
+            GiveUp::ServerFull => refused("server-full", reason),
+            GiveUp::RoomLost => refused("room-lost", reason),
+            GiveUp::Superseded => refused("superseded", reason),
+            // The enum may grow.
+            GiveUp::Protocol | _ => refused("protocol", reason),
+        };
+        self.try_next_server(now, why);
+    }
+
+    /// The other is no longer in the room, and the call goes on without the server.
+    pub(super) fn leave_server(&mut self, now: Instant) {
+        self.client.handle_input(now, ClientInput::Leave(String::new()));
+        let reason = "the other person's connection to the server was lost".to_owned();
+        self.event(CallEvent::Signaling(SignalingState::Offline { reason }));
+        self.server_is_gone(now);
+    }
+
+    fn server_is_gone(&mut self, now: Instant) {
+        if matches!(self.state, State::Disconnected { .. }) {
+            self.timers.stop(Timer::Restart);
+            self.timers.stop(Timer::RestartAgain);
+            self.timers.start(Timer::Alone, now);
+        }
+    }
+
+    fn has_next_server(&self) -> bool {
+        self.role == Role::Joiner && matches!(self.state, State::New) && self.server + 1 < self.config.servers
+    }
+
+    fn try_next_server(&mut self, now: Instant, otherwise: CloseReason) {
+        if !self.has_next_server() {
+            self.close(now, otherwise);
+            return;
+        }
+        self.server += 1;
+        self.reached = false;
+        self.client = new_client(now, &self.config);
+        self.event(CallEvent::Signaling(SignalingState::Connecting));
+    }
+
+    // ── what the other side says through the server ─────────────────────────────────────────────────────────────
+
+    fn on_relayed(&mut self, now: Instant, text: &str) {
+        let Some(link) = self.link_mut() else { return };
+        match link.seal.open(text) {
+            Ok(body) => self.on_body(now, body),
+            Err(error) => self.senseless(now, &error.to_string()),
+        }
+    }
+
+    fn on_body(&mut self, now: Instant, body: Body) {
+        match body {
+            Body::Knock { version, fingerprint } => self.on_knock(now, version, &fingerprint),
+            Body::Offer { sdp, fingerprint, .. } => self.on_offer(now, sdp, fingerprint),
+            Body::Answer { sdp, fingerprint } => self.on_answer(now, sdp, fingerprint),
+            // The peer connection keeps those that come before their description.
+            Body::Candidate { candidate, sdp_mid, sdp_mline_index, username_fragment } => {
+                let candidate = Candidate { candidate, sdp_mid, sdp_mline_index, username_fragment };
+                self.act(TransportAction::AddCandidate(candidate));
+            }
+            Body::EndOfCandidates => {}
+            Body::Control { text } => self.on_control(now, &text),
+            Body::Bye { reason } => self.goodbye(now, &reason),
+        }
+    }
+
+    fn on_knock(&mut self, now: Instant, version: u32, fingerprint: &str) {
+        match self.step() {
+            Some(Step::AwaitKnock) if version == Body::VERSION => {
+                self.bind(now, fingerprint, Step::MakingOffer, TransportAction::CreateOffer { ice_restart: false });
+            }
+            Some(Step::AwaitKnock) => self.senseless(now, &format!("version {version} of its messages")),
+            step => self.out_of_place(now, step),
+        }
+    }
+
+    fn on_offer(&mut self, now: Instant, sdp: String, fingerprint: String) {
+        match self.step() {
+            Some(Step::AwaitOffer | Step::Stable) => {
+                let action = TransportAction::AcceptOffer { sdp, fingerprint: fingerprint.clone() };
+                self.bind(now, &fingerprint, Step::MakingAnswer, action);
+            }
+            // Both offered at once: ours, the creator's, stands, and the other gives way. (A joiner of ours never offers.)
+            Some(Step::MakingOffer | Step::AwaitAnswer | Step::TakingAnswer) => {}
+            step @ (Some(Step::AwaitKnock | Step::MakingAnswer) | None) => self.out_of_place(now, step),
+        }
+    }
+
+    fn on_answer(&mut self, now: Instant, sdp: String, fingerprint: String) {
+        match self.step() {
+            Some(Step::AwaitAnswer) => {
+                let action = TransportAction::AcceptAnswer { sdp, fingerprint: fingerprint.clone() };
+                self.bind(now, &fingerprint, Step::TakingAnswer, action);
+            }
+            step => self.out_of_place(now, step),
+        }
+    }
+
+    fn out_of_place(&mut self, now: Instant, step: Option<Step>) {
+        if let Some(step) = step {
+            self.senseless(now, &format!("a message that doesn't fit here ({step:?})"));
+        }
+    }
+
+    fn step(&self) -> Option<Step> {
+        self.link().map(|link| link.step)
+    }
+
+    /// Goes on with `action` if `fingerprint` is the one that this exchange is bound to.
+    fn bind(&mut self, now: Instant, fingerprint: &str, next: Step, action: TransportAction) {
+        let Some(link) = self.link_mut() else { return };
+        if link.bind_fingerprint(fingerprint) {
+            link.step = next;
+            self.act(action);
+        } else {
+            self.senseless(now, "a description with another certificate");
+        }
+    }
+
+    /// Seals a body and hands it to the server, which brings it to the other side even if either is offline just now.
+    pub(super) fn relay(&mut self, now: Instant, body: &Body) {
+        if !self.client.is_in_room() {
+            return;
+        }
+        let Some(link) = self.link_mut() else { return };
+        match (link.seal.seal(body), body) {
+            (Ok(sealed), _) => self.client.handle_input(now, ClientInput::Relay(sealed)),
+            (Err(error), Body::Knock { .. } | Body::Offer { .. } | Body::Answer { .. }) => {
+                self.failed(now, error.to_string());
+            }
+            // Of an address, or a word, one can be left out.
+            (Err(_), Body::Candidate { .. } | Body::EndOfCandidates | Body::Control { .. } | Body::Bye { .. }) => {}
+        }
+    }
+}
+
+pub(super) fn new_client(now: Instant, config: &SessionConfig) -> Client {
+    let intent = match &config.intent {
+        Intent::Create => client::Intent::Create,
+        Intent::Join(code) => client::Intent::Knock(code.nameplate().clone()),
+    };
+    Client::new(now, intent, config.seed)
+}
+
+pub(super) fn client_input(input: SocketInput) -> ClientInput {
+    match input {
+        SocketInput::Opened => ClientInput::SocketOpened,
+        SocketInput::Text(text) => ClientInput::SocketText(text),
+        SocketInput::Closed { reason } => ClientInput::SocketClosed { reason },
+    }
+}
