@@ -187,7 +187,7 @@ function Show-Help {
   test [STEP ...]          the checks and tests that run on Windows, or only the steps named
   check                    the steps of test that read the code without running it
   fmt                      format Rust, TOML and the UI in place
-  bench [ARGS]             measure this build beside two Chromium peers
+  bench [ARGS]             measure this build beside two Chromium peers (Linux only)
   icons                    draw every icon size from icons/visavis.svg
   help                     this text
 '@ | Write-Host
@@ -232,9 +232,7 @@ switch ($Command) {
         Invoke-Program npm @('--prefix', 'ui', 'run', 'format:write')
     }
     'bench' {
-        Initialize-Desktop
-        Build-Ui
-        Invoke-Program cargo (@('bench', '-p', 'visavis', '--bench', 'call', '--') + $Rest)
+        Stop-With 'The bench reads what processes cost from /proc: it runs on Linux only.'
     }
     'icons' {
         Initialize-Desktop

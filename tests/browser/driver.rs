@@ -46,7 +46,7 @@ impl Driver {
     ///
     /// # Errors
     /// When chromedriver or Chromium is missing, or doesn't start.
-    pub async fn chromium(flags: &[&str]) -> Result<Self> {
+    pub async fn chromium(flags: &[String]) -> Result<Self> {
         let program = find(&["chromedriver"])?;
         let browser = find(&["chromium", "chromium-browser", "google-chrome"])?;
         let mut process = Command::new(program)
@@ -58,7 +58,7 @@ impl Driver {
         let output = process.stdout.take().context("no standard output")?;
         let listening = tokio::time::timeout(START_TIMEOUT, port(output)).await;
         let port = listening.context("chromedriver doesn't listen")??;
-        let args: Vec<&str> = FLAGS.iter().chain(flags).copied().collect();
+        let args: Vec<&str> = FLAGS.into_iter().chain(flags.iter().map(String::as_str)).collect();
         let capabilities = json!({
             "browserName": "chrome",
             "goog:chromeOptions": { "binary": browser, "args": args },

@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("visavis-engine", MEDIA_AND_CALL),
     ("visavis-server", &["visavis-signaling"]),
     ("visavis-peer", PROGRAM),
+    ("visavis-bench", PROGRAM),
     ("visavis-testkit", MEDIA_AND_CALL),
     ("visavis", PROGRAM),
     ("xtask", &[]),
