@@ -173,7 +173,7 @@ impl Model {
             }
             Event::Device(report) => self.on_device(report),
             Event::Stats(stats) => self.on_stats(stats),
-            _ => Changed::NOTHING,
+            Event::InLine { .. } | Event::Dropped { .. } | Event::Finished => Changed::NOTHING,
         }
     }
 
@@ -255,7 +255,6 @@ impl Model {
             DeviceReport::Failed { what, reason } => {
                 self.notice(what, format!("The {what} failed: {reason}."), None);
             }
-            _ => return Changed::NOTHING,
         }
         Changed::CALL
     }

@@ -1,5 +1,5 @@
 //! Our own programs as processes: found beside the test, started, listened to and ended.
-#![allow(dead_code, reason = "each test uses the part that it needs")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses the part that it needs")]
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! A real window under Xvfb, driven by WebDriver: what a person would see and press.
+#![allow(unreachable_pub, reason = "a test's own module")]
 
 use std::fs::File;
 use std::net::TcpListener;

@@ -8,7 +8,6 @@ use crate::stats::CallStats;
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Event {
     /// The call's state changed.
     State(CallState),
@@ -55,7 +54,6 @@ pub struct LocalMedia {
 
 /// News of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum DeviceReport {
     /// This camera is open; `None`: none is.
     Camera(Option<String>),

@@ -1,4 +1,5 @@
 //! One call from the command line: `create` and `join`.
+#![allow(clippy::wildcard_enum_match_arm, reason = "only some events have something to say here")]
 
 use std::sync::Arc;
 use std::time::Duration;

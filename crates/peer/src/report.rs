@@ -1,4 +1,5 @@
 //! What a call tells the one who started the program: plain lines for people, or one JSON object a line.
+#![allow(clippy::wildcard_enum_match_arm, reason = "only some events have something to say here")]
 
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
