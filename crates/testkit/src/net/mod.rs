@@ -14,9 +14,11 @@
 
 mod link;
 mod runtime;
+mod signaling;
 mod socket;
 mod world;
 
 pub use link::{Fate, LinkConfig};
 pub use runtime::HostRuntime;
+pub use signaling::SignalingServer;
 pub use world::{Travel, World};
