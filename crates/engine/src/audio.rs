@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
-use visavis_device::{
-    DeviceError, Microphone, MicrophoneChoice, Speaker, SpeakerChoice, open_microphone, open_speaker,
-};
+use visavis_device::{DeviceError, Microphone, MicrophoneChoice, Speaker, SpeakerChoice};
 use visavis_transport::{MediaSender, PacketSource};
 
 use crate::audio_in::AudioIn;
 use crate::audio_out::AudioOut;
 use crate::counters::Counters;
+use crate::devices::DeviceOpener;
 use crate::event::DeviceReport;
 use crate::host::Host;
 
@@ -72,7 +71,7 @@ impl<C: Clone + Send + 'static, D: ?Sized + Send + 'static> Wanted<C, D> {
 
     /// Starts opening when it is time for that. Opening may take seconds, so it happens elsewhere; a result that nobody
     /// waits for any more is dropped, and the device with it.
-    fn open_if_due(&mut self, host: &Host, name: &'static str, open: fn(&C) -> Opened<D>) {
+    fn open_if_due(&mut self, host: &Host, name: &'static str, open: fn(&dyn DeviceOpener, &C) -> Opened<D>) {
         if self.device.is_some() || self.opening.is_some() {
             return;
         }
@@ -82,7 +81,8 @@ impl<C: Clone + Send + 'static, D: ?Sized + Send + 'static> Wanted<C, D> {
             return;
         }
         self.ticks_to_retry = u32::try_from(REOPEN.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX);
-        self.opening = Some(host.blocking(name, move || open(&choice)));
+        let devices = host.devices();
+        self.opening = Some(host.blocking(name, move || open(devices.as_ref(), &choice)));
     }
 
     fn look(&mut self) -> Look<D> {
@@ -161,7 +161,7 @@ impl Audio {
     }
 
     fn open_what_is_due(&mut self, devices: &mut DevicesInUse) {
-        devices.microphone.open_if_due(&self.host, "microphone-open", open_microphone);
+        devices.microphone.open_if_due(&self.host, "microphone-open", |from, choice| from.microphone(choice));
         match devices.microphone.look() {
             Look::Nothing => {}
             Look::Done(Ok(Some(device))) => self.use_microphone(devices, device),
@@ -169,7 +169,7 @@ impl Audio {
             Look::Done(Err(error)) => self.report(DeviceReport::microphone_failed(error)),
             Look::Panicked => self.report(DeviceReport::panicked("microphone")),
         }
-        devices.speaker.open_if_due(&self.host, "speaker-open", open_speaker);
+        devices.speaker.open_if_due(&self.host, "speaker-open", |from, choice| from.speaker(choice));
         match devices.speaker.look() {
             Look::Nothing => {}
             Look::Done(Ok(Some(device))) => self.use_speaker(devices, device),

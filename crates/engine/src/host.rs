@@ -13,6 +13,8 @@ use futures::channel::oneshot;
 use visavis_frame::Timestamp;
 use visavis_transport::runtime::Runtime;
 
+use crate::devices::{DeviceOpener, SystemDevices};
+
 /// A future that can move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -30,6 +32,7 @@ pub trait MediaThreads: Send + Sync {
 pub struct Host {
     runtime: Arc<dyn Runtime>,
     threads: Arc<dyn MediaThreads>,
+    devices: Arc<dyn DeviceOpener>,
     zero: Instant,
 }
 
@@ -40,11 +43,11 @@ impl fmt::Debug for Host {
 }
 
 impl Host {
-    /// A host of these parts. Media time starts now.
+    /// A host of these parts, with the system's devices. Media time starts now.
     #[must_use]
     pub fn new(runtime: Arc<dyn Runtime>, threads: Arc<dyn MediaThreads>) -> Self {
         let zero = runtime.now();
-        Self { runtime, threads, zero }
+        Self { runtime, threads, devices: Arc::new(SystemDevices), zero }
     }
 
     /// The real thing: tokio, and a thread for each busy future.
@@ -55,6 +58,17 @@ impl Host {
     pub fn tokio() -> Self {
         let threads = DedicatedThreads { handle: tokio::runtime::Handle::current() };
         Self::new(visavis_transport::tokio_runtime(), Arc::new(threads))
+    }
+
+    /// The same host with other devices.
+    #[must_use]
+    pub fn with_devices(self, devices: Arc<dyn DeviceOpener>) -> Self {
+        Self { devices, ..self }
+    }
+
+    /// Where devices come from.
+    pub(crate) fn devices(&self) -> Arc<dyn DeviceOpener> {
+        Arc::clone(&self.devices)
     }
 
     /// The runtime, for the transport.

@@ -8,6 +8,7 @@ mod audio_in;
 mod audio_out;
 mod config;
 mod counters;
+mod devices;
 mod event;
 mod host;
 mod peer_link;
@@ -25,6 +26,7 @@ use visavis_call::{Session, SessionConfig};
 use visavis_transport::Certificate;
 
 pub use config::{CallConfig, Devices, FrameSink, Sinks, VideoSettings};
+pub use devices::{DeviceOpener, SystemDevices};
 pub use event::{DeviceReport, Event, LocalMedia};
 pub use host::{BoxFuture, Host, MediaThreads};
 pub use server_url::{DEFAULT_PORT, ServerUrlError, server_url};

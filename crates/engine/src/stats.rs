@@ -228,7 +228,8 @@ mod tests {
         let start = Instant::now();
         let mut meter = Meter::new(start);
         let counted = Snapshot { encoded: 60, encode_micros: 300_000, lost: 5, ..Snapshot::default() };
-        let carried = TransportStats { bytes_sent: 250_000, video_packets_received: 95, ..TransportStats::default() };
+        let video = MediaStats { packets_received: 95, ..MediaStats::default() };
+        let carried = TransportStats { bytes_sent: 250_000, video, ..TransportStats::default() };
         let stats = meter.read(start + Duration::from_secs(2), counted, carried.clone());
         assert_eq!(stats.outbound.kbps, 1000);
         assert!((stats.outbound.frames_per_second - 30.0).abs() < 0.01);

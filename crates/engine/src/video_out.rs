@@ -12,7 +12,7 @@ use futures::future::{Either, select};
 use futures::{FutureExt, StreamExt};
 use visavis_codec::h264::{Encoder, Packetizer};
 use visavis_codec::{EncodedFrame, VideoEncoder};
-use visavis_device::{Camera, CameraChoice, DeviceError, VideoFormat, open_camera};
+use visavis_device::{Camera, CameraChoice, DeviceError, VideoFormat};
 use visavis_frame::{FramePool, RtpPacket, VIDEO_CLOCK_HZ, VideoFrame};
 use visavis_transport::MediaSender;
 
@@ -133,8 +133,8 @@ impl VideoOut {
             self.report(DeviceReport::Camera(None));
             return;
         };
-        let (format, pool) = (self.settings.format, state.pool.clone());
-        let opened = self.host.blocking("camera-open", move || open_camera(&choice, format, pool)).await;
+        let (format, pool, devices) = (self.settings.format, state.pool.clone(), self.host.devices());
+        let opened = self.host.blocking("camera-open", move || devices.camera(&choice, format, pool)).await;
         match opened {
             Ok(Ok(Some(camera))) => {
                 self.follow_cadence(state, camera.format());

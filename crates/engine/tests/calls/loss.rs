@@ -1,0 +1,45 @@
+use std::time::Duration;
+
+use visavis_testkit::net::LinkConfig;
+
+use super::harness::{FPS, MEDIA_DELAY, Meeting, is_rising, play};
+
+fn losing(loss: f64) -> LinkConfig {
+    LinkConfig { loss, ..LinkConfig::with_delay(MEDIA_DELAY) }
+}
+
+#[test]
+fn pictures_go_on_with_five_percent_lost() {
+    play(|world, server| async move {
+        world.connect("a", "b", &losing(0.05));
+        let meeting = Meeting::connected(&world, &server).await;
+        let since = world.elapsed();
+        meeting.pass(Duration::from_secs(20)).await;
+        for party in [&meeting.a, &meeting.b] {
+            let numbers = party.remote.numbers_since(since);
+            let gap = party.remote.longest_gap_since(since);
+            eprintln!("{}: {} pictures in 20 s, longest gap {gap:?}", party.name, numbers.len());
+            assert!(is_rising(&numbers));
+            assert!(numbers.len() >= (FPS * 20 * 95 / 100) as usize, "{}: {}", party.name, numbers.len());
+            assert!(gap < Duration::from_millis(500), "{}: {gap:?}", party.name);
+        }
+    });
+}
+
+#[test]
+fn what_resending_cannot_mend_a_keyframe_does() {
+    play(|world, server| async move {
+        let meeting = Meeting::connected(&world, &server).await;
+        meeting.pass(Duration::from_secs(2)).await;
+        let before = meeting.a.stats().outbound.key_frames_encoded;
+        // Longer than lost packets are kept to be sent again, shorter than ICE is patient.
+        world.blackout("a", "b", Duration::from_secs(3));
+        meeting.pass(Duration::from_secs(6)).await;
+        let after = meeting.a.stats().outbound.key_frames_encoded;
+        assert!(meeting.b.stats().inbound.keyframes_requested > 0);
+        assert!(after > before, "{after} keyframes, {before} before");
+        let since = world.elapsed();
+        meeting.pass(Duration::from_secs(2)).await;
+        assert!(meeting.b.remote.longest_gap_since(since) < Duration::from_millis(100));
+    });
+}

@@ -1,0 +1,16 @@
+//! Two whole engines in one virtual world: real session, codecs, transport and signalling rooms; stand-ins only for the
+//! devices, the wires and the clock. One behaviour a file.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+
+mod blackout;
+mod camera_lost;
+mod controls;
+mod determinism;
+mod devices_missing;
+mod first_frame;
+mod hang_up;
+mod harness;
+mod joining;
+mod loss;
+mod pictures;
+mod server_gone;
