@@ -193,7 +193,7 @@ impl Solo {
             Self::offer(false),
             Self::offer(true),
             Self::answer(),
-            Body::from_candidate(),
+            Body::from(Self::candidate()),
             Body::EndOfCandidates,
             control(r#"{"type":"media","microphone":true}"#),
             control(r#"{"type":"stats"}"#),
@@ -311,21 +311,5 @@ impl Solo {
             _ => None,
         };
         self.sent().into_iter().filter_map(open).collect()
-    }
-}
-
-trait FromCandidate {
-    fn from_candidate() -> Self;
-}
-
-impl FromCandidate for Body {
-    fn from_candidate() -> Self {
-        let candidate = Solo::candidate();
-        Self::Candidate {
-            candidate: candidate.candidate,
-            sdp_mid: None,
-            sdp_mline_index: Some(0),
-            username_fragment: None,
-        }
     }
 }

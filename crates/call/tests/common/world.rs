@@ -34,6 +34,7 @@ pub struct Party {
     pub reachable: bool,
     /// Whether the process is there at all.
     pub alive: bool,
+    servers: Vec<usize>,
     socket: Option<(usize, ConnectionId)>,
 }
 
@@ -102,9 +103,10 @@ impl World {
 
     // ── people ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    pub fn add(&mut self, intent: Intent, servers: usize) -> usize {
+    /// Somebody who knows these servers, in this order.
+    pub fn add(&mut self, intent: Intent, servers: &[usize]) -> usize {
         let who = self.parties.len();
-        let session = Session::new(self.now, config(intent.clone(), u8::try_from(who).unwrap() + 1, servers));
+        let session = Session::new(self.now, config(intent.clone(), u8::try_from(who).unwrap() + 1, servers.len()));
         self.parties.push(Party {
             session,
             intent,
@@ -114,6 +116,7 @@ impl World {
             pace: Pace::default(),
             reachable: true,
             alive: true,
+            servers: servers.to_vec(),
             socket: None,
         });
         self.drain(who);
@@ -122,7 +125,7 @@ impl World {
 
     /// A creator who waits.
     pub fn create(&mut self) -> usize {
-        let who = self.add(Intent::Create, 1);
+        let who = self.add(Intent::Create, &[0]);
         self.run(Duration::from_secs(1));
         assert_eq!(self.name(who), "waiting");
         who
@@ -131,7 +134,7 @@ impl World {
     /// A joiner with the first creator's code.
     pub fn join(&mut self) -> usize {
         let code = self.code();
-        self.add(Intent::Join(code), 1)
+        self.add(Intent::Join(code), &[0])
     }
 
     pub fn code(&self) -> RoomCode {
@@ -376,6 +379,7 @@ impl World {
     fn on_socket(&mut self, who: usize, action: SocketAction) {
         match action {
             SocketAction::Connect { server } => {
+                let server = self.parties[who].servers[server];
                 self.close_socket(who);
                 if !self.parties[who].reachable || self.servers[server].is_none() {
                     return self.post(LATENCY, Packet::Unreachable(who));
