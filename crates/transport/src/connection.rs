@@ -167,8 +167,15 @@ impl Transport {
         Ok(sdp)
     }
 
+    /// Where no video codec is known to both, video alone is turned down (RFC 3264, section 6).
     async fn answer(&self) -> webrtc::error::Result<String> {
-        let answer = self.pc.create_answer(None).await?;
+        let answer = match self.pc.create_answer(None).await {
+            Err(webrtc::error::Error::ErrSenderWithNoCodecs) => {
+                self.pc.remove_track(&self.video_sender).await?;
+                self.pc.create_answer(None).await?
+            }
+            answer => answer?,
+        };
         let sdp = answer.sdp.clone();
         self.pc.set_local_description(answer).await?;
         Ok(sdp)
@@ -229,6 +236,9 @@ impl Transport {
             }
         }
         let (video, audio) = (self.sends(&self.video_sender).await, self.sends(&self.audio_sender).await);
+        if !video {
+            self.shared.emit(TransportEvent::VideoRefused);
+        }
         self.media.video.negotiated(self.video_sender.as_ref(), video).await?;
         self.media.audio.negotiated(self.audio_sender.as_ref(), audio).await
     }
@@ -360,10 +370,11 @@ impl std::fmt::Debug for Transport {
 
 /// The machinery can stop on its own, for instance when the last socket fails; it says so nowhere but in its log.
 fn watch_for_the_end(shared: &Arc<Shared>, media: &MediaSender) {
-    let (shared, video) = (Arc::clone(shared), Arc::clone(&media.video));
+    // Sound is part of every call; video may be turned down.
+    let (shared, audio) = (Arc::clone(shared), Arc::clone(&media.audio));
     let runtime = Arc::clone(&shared.runtime);
     let watch = async move {
-        video.gone().await;
+        audio.gone().await;
         if !shared.is_closing() {
             let reason = "its sockets or its protocol machinery failed".to_owned();
             shared.emit(TransportEvent::Failed(TransportError::Stopped(reason)));

@@ -22,6 +22,8 @@ pub enum TransportEvent {
     ControlClosed,
     /// The other side can't go on decoding: its PLI or FIR (RFC 4585, RFC 5104) asks for a whole picture.
     KeyframeWanted,
+    /// The other side takes no video of ours: it knows none of our codecs, or wants none.
+    VideoRefused,
     /// The first video packet of the other side came.
     RemoteVideo {
         /// The codec's media type, for instance `video/H264`.

@@ -101,8 +101,11 @@ impl Outgoing {
 
     /// Takes over what the negotiation came to.
     pub(crate) async fn negotiated(&self, sender: &dyn RtpSender, sends: bool) -> Result<(), TransportError> {
-        let parameters = sender.get_parameters().await.map_err(stopped)?;
-        let chosen = parameters.rtp_parameters.codecs.iter().find(|_| sends).map_or(NONE, |codec| codec.payload_type);
+        let mut chosen = NONE;
+        if sends {
+            let parameters = sender.get_parameters().await.map_err(stopped)?;
+            chosen = parameters.rtp_parameters.codecs.first().map_or(NONE, |codec| codec.payload_type);
+        }
         self.payload_type.store(chosen, Ordering::Release);
         Ok(())
     }

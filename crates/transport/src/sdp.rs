@@ -4,6 +4,7 @@
 //! looked for here: after a refusal the connection is as it was.
 
 use rtc::ice::candidate::unmarshal_candidate;
+use rtc::sdp::description::common::Attribute;
 use rtc::sdp::description::media::MediaDescription;
 use rtc::sdp::description::session::SessionDescription;
 use webrtc::peer_connection::RTCSessionDescription;
@@ -25,8 +26,8 @@ fn bad(reason: impl Into<String>) -> TransportError {
 
 /// Reads an offer and checks that the connection can take it whole.
 pub(crate) fn read_offer(sdp: &str, expected: &Fingerprint) -> Result<RTCSessionDescription, TransportError> {
-    check(sdp, expected)?;
-    RTCSessionDescription::offer(sdp.to_owned()).map_err(|error| bad(error.to_string()))
+    let offer = check(sdp, expected)?;
+    RTCSessionDescription::offer(silenced(sdp, offer)).map_err(|error| bad(error.to_string()))
 }
 
 /// Reads an answer and checks that the connection can take it whole.
@@ -42,7 +43,26 @@ pub(crate) fn read_answer(
     if mids(&answer) != mids(&offer) {
         return Err(bad("the answer's media sections aren't those of our offer"));
     }
-    RTCSessionDescription::answer(sdp.to_owned()).map_err(|error| bad(error.to_string()))
+    RTCSessionDescription::answer(silenced(sdp, answer)).map_err(|error| bad(error.to_string()))
+}
+
+/// Whether the section was turned down (RFC 3264, section 6): its port is zero, and not because it is bundled with
+/// another (RFC 9143, section 6).
+fn is_rejected(media: &MediaDescription) -> bool {
+    media.media_name.port.value == 0 && media.attribute("bundle-only").is_none()
+}
+
+/// The description with its rejected sections marked as inactive. What else they say means nothing, but the connection
+/// would take it for a stream to come and for ICE credentials that contradict those of the others.
+fn silenced(sdp: &str, mut parsed: SessionDescription) -> String {
+    if !parsed.media_descriptions.iter().any(is_rejected) {
+        return sdp.to_owned();
+    }
+    for media in parsed.media_descriptions.iter_mut().filter(|media| is_rejected(media)) {
+        media.attributes.retain(|a| !matches!(a.key.as_str(), "sendrecv" | "sendonly" | "recvonly" | "inactive"));
+        media.attributes.push(Attribute::new("inactive".to_owned(), None));
+    }
+    parsed.marshal()
 }
 
 fn parse(sdp: &str) -> Result<SessionDescription, TransportError> {
@@ -92,7 +112,7 @@ fn check_fingerprints(sdp: &SessionDescription, expected: &Fingerprint) -> Resul
 fn check_credentials(sdp: &SessionDescription) -> Result<(), TransportError> {
     for (key, length) in [("ice-ufrag", 4..=256), ("ice-pwd", 22..=256)] {
         let mut found = sdp.attribute(key).cloned();
-        for media in &sdp.media_descriptions {
+        for media in sdp.media_descriptions.iter().filter(|media| !is_rejected(media)) {
             match (&found, attribute(media, key)) {
                 (Some(one), Some(other)) if *one != other => return Err(bad(format!("several values of {key}"))),
                 (None, Some(value)) => found = Some(value),
@@ -185,6 +205,26 @@ mod tests {
         assert!(check_candidate(&Candidate { candidate: told, ..Candidate::default() }).is_ok());
         assert_eq!(without_related_address("candidate:1 typ host"), "candidate:1 typ host");
         assert_eq!(without_related_address("x raddr fd00::1 rport 9"), "x raddr :: rport 0");
+    }
+
+    /// As a browser turns down the video of an offer: with credentials of its own in the section that is no more.
+    #[test]
+    fn a_rejected_section_says_nothing() {
+        let print = Fingerprint::from([0xAB; 32]);
+        let section = |media: &str, mid: u8, ufrag: &str| {
+            format!(
+                "m={media}\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{}\r\na=fingerprint:sha-256 {print}\r\n\
+                 a=mid:{mid}\r\na=sendrecv\r\na=ssrc:{mid} cname:x\r\n",
+                ufrag.repeat(6)
+            )
+        };
+        let head = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 1\r\n";
+        let audio = section("audio 9 UDP/TLS/RTP/SAVPF 111", 1, "abcd");
+        let with = |video: &str| read_offer(&format!("{head}{}{audio}", section(video, 0, "wxyz")), &print);
+        let taken = with("video 0 UDP/TLS/RTP/SAVPF 0").map(|offer| offer.sdp);
+        let Ok(taken) = taken else { panic!("{taken:?}") };
+        assert_eq!((taken.matches("a=inactive").count(), taken.matches("a=sendrecv").count()), (1, 1));
+        assert!(with("video 9 UDP/TLS/RTP/SAVPF 96").is_err(), "two sets of credentials in one bundle");
     }
 
     proptest! {
