@@ -1,5 +1,7 @@
 //! Candidates never overtake the description that they belong to, and none is lost.
 
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod common;
 
 use std::time::Duration;
@@ -15,14 +17,17 @@ fn candidate(ufrag: &str) -> Candidate {
 
 /// What was sent, a candidate by its ufrag.
 fn ufrags(bodies: &[Body]) -> Vec<&str> {
-    let name = |body| match body {
-        &Body::Candidate { ref username_fragment, .. } => username_fragment.as_deref().unwrap_or(""),
+    bodies.iter().map(name).collect()
+}
+
+fn name(body: &Body) -> &str {
+    match body {
+        Body::Candidate { username_fragment, .. } => username_fragment.as_deref().unwrap_or(""),
         Body::Offer { .. } => "offer",
         Body::Answer { .. } => "answer",
         Body::EndOfCandidates => "end",
         Body::Knock { .. } | Body::Control { .. } | Body::Bye { .. } => "other",
-    };
-    bodies.iter().map(name).collect()
+    }
 }
 
 #[test]

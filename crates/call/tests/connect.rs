@@ -1,5 +1,7 @@
 //! Two who share a code come together, in three trips through the server.
 
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Every deadline fires by its name, after its time, and does what it is for.
 
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod common;
 
 use std::time::Duration;

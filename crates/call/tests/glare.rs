@@ -1,5 +1,7 @@
 //! Both offer at once: the creator's offer stands.
 
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod common;
 
 use common::solo::{Solo, Stage};

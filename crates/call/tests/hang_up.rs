@@ -1,5 +1,7 @@
 //! Hanging up is seen as that by the other side, at once, whichever way the word can take.
 
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod common;
 
 use std::time::Duration;

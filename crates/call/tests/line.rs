@@ -1,5 +1,7 @@
 //! Several knock: one exchange at a time, and whoever comes too late or too often keeps nobody else out.
 
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The other is gone without a word, or the server believes so.
 
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod common;
 
 use std::time::Duration;

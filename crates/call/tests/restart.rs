@@ -1,5 +1,7 @@
 //! A lost path is mended by restarting ICE: the creator restarts, the joiner asks, the server carries both.
 
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The server restarts, is gone, or says no, in each state of a call.
 
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod common;
 
 use std::time::Duration;
@@ -138,4 +140,16 @@ fn a_call_without_server_says_so() {
     let last = solo.take().into_iter().rfind(|output| matches!(output, visavis_call::Output::Event(_)));
     let offline = |state: &SignalingState| matches!(state, SignalingState::Offline { .. });
     assert!(matches!(last, Some(visavis_call::Output::Event(CallEvent::Signaling(state))) if offline(&state)));
+}
+
+/// Else it could keep a creator for ever in a room that nobody can come to.
+#[test]
+fn a_server_makes_no_pair_without_us() {
+    for stage in [Stage::Verifying, Stage::Describing] {
+        let mut solo = Solo::at(Role::Creator, stage);
+        solo.server(&ServerMessage::Confirmed { exchange: 1, room: "00".repeat(16) });
+        solo.offline();
+        solo.pass(Duration::from_secs(60));
+        assert_eq!(solo.closed_for().map(|reason| reason.code()), Some("server-refused"), "{stage:?}");
+    }
 }

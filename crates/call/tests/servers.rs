@@ -1,5 +1,7 @@
 //! A joiner who doesn't know which server has the code asks one after the other.
 
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod common;
 
 use std::time::Duration;

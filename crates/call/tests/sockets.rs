@@ -1,5 +1,7 @@
 //! Sockets that are lost at every point of the way into a call: it comes up all the same, and every body arrives once.
 
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod common;
 
 use std::time::Duration;

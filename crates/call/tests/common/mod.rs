@@ -2,10 +2,11 @@
 //! over a real room machine, both in virtual time.
 
 #![allow(dead_code, unreachable_pub, reason = "every test file uses another part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 pub mod fake_peer;
 pub mod solo;
+pub mod wire;
 pub mod world;
 
 use std::time::Instant;

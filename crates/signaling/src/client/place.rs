@@ -178,7 +178,9 @@ impl Client {
 
     fn confirmed(&mut self, number: u32) {
         let Some(exchange) = self.exchange(number) else { return };
-        if !std::mem::replace(&mut exchange.paired, true) {
+        if !exchange.confirm_sent {
+            self.ignored += 1; // No pair is made without us.
+        } else if !std::mem::replace(&mut exchange.paired, true) {
             self.event(ClientEvent::Confirmed);
         }
     }
