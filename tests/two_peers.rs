@@ -79,8 +79,7 @@ fn check_pictures(path: &Path) {
 
 fn read(camera: &mut Y4mCamera, index: usize) -> VideoFrame {
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    let second = 1_000_000 / u64::from(camera.format().fps);
-    let now = Timestamp::from_micros(index as u64 * second + 10);
+    let now = Timestamp::from_micros(index as u64 * 1_000_000 / u64::from(camera.format().fps) + 100);
     match camera.poll_frame(&mut cx, now) {
         std::task::Poll::Ready(frame) => frame.unwrap(),
         std::task::Poll::Pending => panic!("picture {index} isn't due"),
