@@ -13,9 +13,10 @@
 //! its deadlines: entering it stops all and starts its own.
 //!
 //! Who is gone for good, and who isn't:
-//! - The other says goodbye, or leaves the room with a word of its own: closed, in every state but the creator's first two.
-//! - The server says that the other is lost, or that the two took too long. Before the call is up that ends it; while it
-//!   is up nothing happens, since media doesn't depend on the server; while the path is lost too, the call is over.
+//! - The other says goodbye, or leaves the room with a word of its own: closed.
+//! - The server says that the other is lost, or that the two took too long. Before the call is up that ends it. While it
+//!   is up nothing happens, since media doesn't depend on the server. While its path is lost too, the call is over.
+//! - Either way a creator waits on for the next one as long as the server has made no pair.
 //! - The server itself is gone for good, or the room is: a call that is up goes on without it. When its path is lost,
 //!   nobody can carry the offer that restarts ICE, and the old path has [`Timer::Alone`] to come back by itself. The
 //!   creator restarts only while the server answers, because a restart throws the old path away.
