@@ -97,9 +97,6 @@ impl<C: Clone + Send + 'static, D: ?Sized + Send + 'static> Wanted<C, D> {
     }
 }
 
-/// Sinks that get the other's sound as it is played.
-pub(crate) type AudioSinks = Vec<Box<dyn FnMut(&[f32]) + Send>>;
-
 pub(crate) struct Audio {
     pub(crate) host: Host,
     pub(crate) counters: Arc<Counters>,
@@ -129,7 +126,7 @@ impl Audio {
                 }
             }
             self.open_what_is_due(&mut devices);
-            self.tick(&mut devices).await;
+            self.tick(&mut devices);
             // After a stall, go on from here: catching up tick by tick would only be busy.
             next = (next + TICK).max(self.host.now());
             self.host.sleep_until(next).await;
@@ -180,7 +177,7 @@ impl Audio {
     }
 
     fn use_microphone(&mut self, devices: &mut DevicesInUse, device: Box<dyn Microphone>) {
-        match self.output.source(device.rate_hz()) {
+        match self.output.source(self.host.media_now(), device.rate_hz()) {
             Ok(()) => {
                 self.report(DeviceReport::Microphone(Some(device.name().to_owned())));
                 devices.microphone.device = Some(device);
@@ -199,7 +196,7 @@ impl Audio {
         }
     }
 
-    async fn tick(&mut self, devices: &mut DevicesInUse) {
+    fn tick(&mut self, devices: &mut DevicesInUse) {
         while let Some(packet) = self.packets.as_mut().and_then(PacketSource::try_recv) {
             self.input.insert(packet.arrival, packet.packet);
         }
@@ -208,7 +205,7 @@ impl Audio {
             self.report(DeviceReport::speaker_failed(error));
         }
         if let Some(microphone) = &mut devices.microphone.device
-            && let Err(error) = self.output.hear(self.host.media_now(), microphone.as_mut(), &self.counters).await
+            && let Err(error) = self.output.hear(self.host.media_now(), microphone.as_mut(), &self.counters)
         {
             devices.microphone.device = None;
             self.report(DeviceReport::microphone_failed(error));

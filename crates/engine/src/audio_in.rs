@@ -8,8 +8,8 @@ use visavis_dsp::{
 };
 use visavis_frame::{RtpPacket, SAMPLE_RATE_HZ};
 
-use crate::audio::AudioSinks;
 use crate::audio_out::PACKET_SAMPLES;
+use crate::config::SoundSink;
 
 pub(crate) struct AudioIn {
     buffer: PlayoutBuffer,
@@ -17,7 +17,7 @@ pub(crate) struct AudioIn {
     /// The speaker's rate.
     rate_hz: u32,
     resampler: Option<Resampler>,
-    sinks: AudioSinks,
+    sinks: Vec<SoundSink>,
     scaler: TimeScaler,
     decoded: Vec<f32>,
     scaled: Vec<f32>,
@@ -29,7 +29,7 @@ pub(crate) struct AudioIn {
 }
 
 impl AudioIn {
-    pub(crate) fn new(sinks: AudioSinks) -> Result<Self, CodecError> {
+    pub(crate) fn new(sinks: Vec<SoundSink>) -> Result<Self, CodecError> {
         Ok(Self {
             buffer: PlayoutBuffer::new(PlayoutConfig::default()),
             decoder: opus::Decoder::new()?,

@@ -1,9 +1,12 @@
 //! Microphone samples → 10 ms blocks → Opus → packets.
 
+use std::time::Duration;
+
+use futures::FutureExt;
 use visavis_codec::{AudioEncoder, CodecError, opus};
 use visavis_device::{DeviceError, Microphone};
 use visavis_dsp::{Blocker, LevelMeter, ResampleError, Resampler};
-use visavis_frame::{AudioBlock, BLOCK_SAMPLES, BitRate, RtpPacket, SAMPLE_RATE_HZ, Timestamp};
+use visavis_frame::{AUDIO_CLOCK_HZ, AudioBlock, BLOCK_SAMPLES, BitRate, RtpPacket, SAMPLE_RATE_HZ, Timestamp};
 use visavis_transport::MediaSender;
 
 use crate::counters::Counters;
@@ -26,6 +29,8 @@ pub(crate) struct AudioOut {
     timestamp: u32,
     /// The next packet is the first after silence (RFC 3551, section 4.1).
     talkspurt: bool,
+    /// When a microphone was last read.
+    heard_at: Option<Timestamp>,
     heard: Vec<f32>,
     resampled: Vec<f32>,
     blocks: Vec<AudioBlock>,
@@ -44,6 +49,7 @@ impl AudioOut {
             sequence,
             timestamp,
             talkspurt: true,
+            heard_at: None,
             heard: Vec::new(),
             resampled: Vec::new(),
             blocks: Vec::new(),
@@ -60,8 +66,12 @@ impl AudioOut {
         self.talkspurt = true;
     }
 
-    /// A new microphone, of this rate.
-    pub(crate) fn source(&mut self, rate_hz: u32) -> Result<(), ResampleError> {
+    /// A new microphone, of this rate. The time without one is silence to the other side, not a delay of what follows.
+    pub(crate) fn source(&mut self, now: Timestamp, rate_hz: u32) -> Result<(), ResampleError> {
+        let silence = self.heard_at.map_or(Duration::ZERO, |at| now.since(at));
+        self.timestamp = self.timestamp.wrapping_add((Timestamp::ZERO + silence).to_rtp(AUDIO_CLOCK_HZ));
+        self.heard_at = None;
+        self.talkspurt = true;
         self.blocker.clear();
         self.half = None;
         self.resampler = None;
@@ -72,12 +82,13 @@ impl AudioOut {
     }
 
     /// Takes what the microphone has heard and sends what fills a packet.
-    pub(crate) async fn hear(
+    pub(crate) fn hear(
         &mut self,
         now: Timestamp,
         microphone: &mut dyn Microphone,
         counters: &Counters,
     ) -> Result<(), DeviceError> {
+        self.heard_at = Some(now);
         self.heard.clear();
         microphone.read(now, &mut self.heard)?;
         self.cut_into_blocks();
@@ -86,7 +97,7 @@ impl AudioOut {
             counters.microphone_level(self.meter.rms_dbfs());
             match self.half.take() {
                 None => self.half = Some(block),
-                Some(first) => self.packet([&first, &block]).await,
+                Some(first) => self.packet([&first, &block]),
             }
         }
         Ok(())
@@ -107,7 +118,7 @@ impl AudioOut {
         blocker.push(samples, |block| blocks.push(block.clone()));
     }
 
-    async fn packet(&mut self, blocks: [&AudioBlock; 2]) {
+    fn packet(&mut self, blocks: [&AudioBlock; 2]) {
         let timestamp = self.timestamp;
         self.timestamp = timestamp.wrapping_add(PACKET_SAMPLES);
         let Some(to) = self.to.as_ref().filter(|_| !self.muted) else { return };
@@ -119,7 +130,10 @@ impl AudioOut {
         let marker = std::mem::take(&mut self.talkspurt);
         let packet = RtpPacket { sequence: self.sequence, timestamp, marker, payload };
         self.sequence = self.sequence.wrapping_add(1);
-        // A transport that closes under our hands says so in its own events.
-        let _ = to.send_audio(packet).await;
+        // Nobody here may wait: the other's sound is played by the same thread. Where the transport is behind, this packet
+        // would come too late anyway; and one that closes under our hands says so in its own events.
+        if to.send_audio(packet).now_or_never().is_none() {
+            tracing::debug!("the transport is behind: a packet of sound was dropped");
+        }
     }
 }

@@ -25,6 +25,9 @@ impl FrameSink for LatestSlot<VideoFrame> {
     }
 }
 
+/// Gets the other's sound as it is played, on the thread of the sound: it must be quick. 48 kHz mono, −1.0..=1.0.
+pub type SoundSink = Box<dyn FnMut(&[f32]) + Send>;
+
 /// Where pictures and sound go, besides to the other side.
 #[derive(Default)]
 pub struct Sinks {
@@ -32,8 +35,8 @@ pub struct Sinks {
     pub remote_video: Vec<Box<dyn FrameSink>>,
     /// What our own camera sees.
     pub self_view: Vec<Box<dyn FrameSink>>,
-    /// What the other side says, as it is played: 48 kHz mono.
-    pub remote_audio: Vec<Box<dyn FnMut(&[f32]) + Send>>,
+    /// What the other side says, as it is played.
+    pub remote_audio: Vec<SoundSink>,
 }
 
 /// Which devices to use.

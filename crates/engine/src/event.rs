@@ -90,6 +90,16 @@ impl DeviceReport {
         Self::Lost { kind: "speaker", error }
     }
 
+    pub(crate) fn video_refused() -> Self {
+        let reason =
+            "the other side takes no H.264, the only format that this version sends; the call goes on with sound";
+        Self::Failed { what: "video", reason: reason.to_owned() }
+    }
+
+    pub(crate) fn ended(what: &'static str) -> Self {
+        Self::Failed { what, reason: "it ended in a panic; the call goes on without it".to_owned() }
+    }
+
     pub(crate) fn panicked(what: &'static str) -> Self {
         Self::Failed { what, reason: "opening it ended in a panic".to_owned() }
     }

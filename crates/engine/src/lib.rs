@@ -16,16 +16,20 @@ mod run;
 mod server_url;
 mod socket;
 mod stats;
+mod tls;
 mod video_in;
 mod video_out;
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::channel::mpsc;
 use visavis_call::{Session, SessionConfig};
 use visavis_transport::Certificate;
 
-pub use config::{CallConfig, Devices, FrameSink, Sinks, VideoSettings};
+pub use config::{CallConfig, Devices, FrameSink, Sinks, SoundSink, VideoSettings};
 pub use devices::{DeviceOpener, SystemDevices};
 pub use event::{DeviceReport, Event, LocalMedia};
 pub use host::{BoxFuture, Host, MediaThreads};
@@ -138,7 +142,7 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
         settings: config.video,
         sinks: config.sinks.self_view,
         counters: Arc::clone(&counters),
-        reports,
+        reports: reports.clone(),
         sequence: (start_at >> 8) as u16,
     };
     let pictures_in = VideoIn {
@@ -147,9 +151,10 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
         counters: Arc::clone(&counters),
         keyframes: keyframe,
     };
-    host.spawn_media("audio", sound.run(audio_commands));
-    host.spawn_media("video-out", pictures_out.run(video_commands));
-    host.spawn_media("video-in", pictures_in.run(video_sources));
+    host.spawn_media("audio", guarded("sound", &reports, sound.run(audio_commands)));
+    host.spawn_media("video-out", guarded("sending video", &reports, pictures_out.run(video_commands)));
+    host.spawn_media("video-in", guarded("receiving video", &reports, pictures_in.run(video_sources)));
+    drop(reports);
 
     let wiring = Wiring {
         host: host.clone(),
@@ -165,4 +170,19 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
     };
     host.spawn(CallLoop::run(wiring, session, config.media, wishes, Inbox { reports: device_reports, keyframes }));
     Ok((Call(wish), watcher))
+}
+
+/// Runs media to its end, which is when it lets go of `reports`. A panic ends it, not the call.
+fn guarded(
+    what: &'static str,
+    reports: &mpsc::UnboundedSender<DeviceReport>,
+    media: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let reports = reports.clone();
+    async move {
+        if AssertUnwindSafe(media).catch_unwind().await.is_err() {
+            // The engine's loop may have ended already.
+            let _ = reports.unbounded_send(DeviceReport::ended(what));
+        }
+    }
 }

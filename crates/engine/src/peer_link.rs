@@ -17,8 +17,10 @@ pub(crate) enum LinkEvent {
     Ready(MediaSender, MediaSources),
     /// The other side can't decode.
     KeyframeWanted,
+    /// The other side takes no video of ours.
+    VideoRefused,
     /// The answer to [`LinkCommand::Stats`].
-    Stats(TransportStats),
+    Stats(Box<TransportStats>),
 }
 
 /// What a peer connection is asked for.
@@ -75,7 +77,7 @@ impl PeerLink {
                     tracing::debug!(%error, "a keyframe couldn't be asked for");
                 }
             }
-            LinkCommand::Stats => self.tell(LinkEvent::Stats(transport.stats().await)),
+            LinkCommand::Stats => self.tell(LinkEvent::Stats(Box::new(transport.stats().await))),
         }
     }
 
@@ -127,12 +129,14 @@ impl PeerLink {
             TransportEvent::ControlMessage(text) => self.session(TransportInput::Control(text)),
             TransportEvent::ControlClosed => self.session(TransportInput::ControlClosed),
             TransportEvent::KeyframeWanted => self.tell(LinkEvent::KeyframeWanted),
+            TransportEvent::VideoRefused => self.tell(LinkEvent::VideoRefused),
             TransportEvent::Failed(error) => {
                 // Its machinery has stopped: no restart of ICE brings it back.
                 tracing::warn!(%error, "the transport failed");
                 self.session(TransportInput::State(PeerState::Closed));
             }
-            _ => {}
+            // Packets find their way by the queues; the enum may grow.
+            TransportEvent::RemoteVideo { .. } | TransportEvent::RemoteAudio { .. } | _ => {}
         }
     }
 

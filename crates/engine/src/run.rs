@@ -1,16 +1,16 @@
 //! The event loop of one call. It decides nothing: the session does. It carries inputs to the session, does what the
 //! session wants done, and tells whoever watches.
 
+mod perform;
+
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::channel::mpsc;
-use futures::future::ready;
+use futures::future::{Either, ready, select};
 use futures::{FutureExt, Stream, StreamExt, pin_mut, select_biased, stream};
-use visavis_call::{
-    CallEvent, CallState, Command, Input, MediaState, Output, Session, SocketAction, SocketInput, TransportAction,
-};
-use visavis_device::CameraChoice;
+use visavis_call::{Command, Input, MediaState, Session, SocketInput};
 use visavis_transport::{MediaSender, PacketSource, TransportConfig};
 
 use crate::audio::AudioCommand;
@@ -18,7 +18,7 @@ use crate::config::Devices;
 use crate::counters::Counters;
 use crate::event::{DeviceReport, Event, LocalMedia};
 use crate::host::Host;
-use crate::peer_link::{LinkCommand, LinkEvent, PeerLink};
+use crate::peer_link::{LinkCommand, LinkEvent};
 use crate::socket::{Connector, SocketSender};
 use crate::stats::Meter;
 use crate::video_out::VideoOutCommand;
@@ -34,6 +34,9 @@ pub(crate) enum Wish {
 
 /// How often a call measures itself.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A camera that hangs in its driver must not keep a call from ending.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The senders to, and receivers from, everything around the loop.
 pub(crate) struct Wiring {
@@ -72,12 +75,13 @@ pub(crate) struct CallLoop {
     socket: Option<SocketSender>,
     /// Counts sockets, so that the last words of an old one aren't taken for those of the new one.
     sockets: u64,
-    socket_events: mpsc::UnboundedSender<(u64, SocketInput)>,
+    socket_events: mpsc::Sender<(u64, SocketInput)>,
     link: Option<mpsc::UnboundedSender<LinkCommand>>,
     /// The generation of `link`: what an older one still says isn't taken for its words.
     generation: u32,
     sender: Option<MediaSender>,
-    link_events: mpsc::UnboundedSender<(u32, LinkEvent)>,
+    /// For new connections; none once there will be no more.
+    link_events: Option<mpsc::UnboundedSender<(u32, LinkEvent)>>,
     meter: Meter,
     sending: bool,
 }
@@ -93,7 +97,7 @@ impl CallLoop {
     ) {
         // Whoever drops the call hangs up.
         let mut wishes = wishes.chain(stream::once(ready(Wish::HangUp))).chain(stream::pending());
-        let (socket_events, mut from_socket) = mpsc::unbounded();
+        let (socket_events, mut from_socket) = mpsc::channel(perform::SOCKET_QUEUE);
         let (link_events, mut from_link) = mpsc::unbounded();
         let now = wiring.host.now();
         let mut this = Self {
@@ -106,7 +110,7 @@ impl CallLoop {
             link: None,
             generation: 0,
             sender: None,
-            link_events,
+            link_events: Some(link_events),
             meter: Meter::new(now),
             sending: false,
         };
@@ -121,14 +125,34 @@ impl CallLoop {
             this.on_heard(heard);
             this.perform();
         }
-        this.tell(Event::Finished);
+        this.release(inbox, from_link).await;
+    }
+
+    /// Whoever hears "finished" may start the next call, or end the program: devices and sockets are free by then.
+    async fn release(mut self, mut inbox: Inbox, mut from_link: mpsc::UnboundedReceiver<(u32, LinkEvent)>) {
+        (self.socket, self.link, self.link_events) = (None, None, None);
+        self.wiring.audio.close_channel();
+        self.wiring.video.close_channel();
+        self.wiring.remote_video.close_channel();
+        let late = self.wiring.host.clone();
+        let late = pin!(late.sleep(RELEASE_TIMEOUT));
+        let released = pin!(async {
+            while let Some(report) = inbox.reports.next().await {
+                self.on_device(report);
+            }
+            while from_link.next().await.is_some() {}
+        });
+        if let Either::Right(_) = select(released, late).await {
+            tracing::warn!("a device or a connection isn't closed yet");
+        }
+        self.tell(Event::Finished);
     }
 
     async fn listen(
         &self,
         wishes: &mut (impl Stream<Item = Wish> + Unpin),
         inbox: &mut Inbox,
-        from_socket: &mut mpsc::UnboundedReceiver<(u64, SocketInput)>,
+        from_socket: &mut mpsc::Receiver<(u64, SocketInput)>,
         from_link: &mut mpsc::UnboundedReceiver<(u32, LinkEvent)>,
         measure: Instant,
     ) -> Heard {
@@ -208,8 +232,9 @@ impl CallLoop {
                 let _ = self.wiring.audio.unbounded_send(AudioCommand::Receive(sources.audio));
             }
             LinkEvent::KeyframeWanted => self.tell_video(VideoOutCommand::Keyframe),
+            LinkEvent::VideoRefused => self.on_device(DeviceReport::video_refused()),
             LinkEvent::Stats(carried) => {
-                let stats = self.meter.read(now, self.wiring.counters.snapshot(), carried);
+                let stats = self.meter.read(now, self.wiring.counters.snapshot(), *carried);
                 self.session.handle_input(now, Input::Command(Command::Report(stats.report())));
                 self.tell(Event::Stats(Box::new(stats)));
             }
@@ -230,135 +255,5 @@ impl CallLoop {
         }
         self.tell(Event::Local(self.local.clone()));
         self.tell(Event::Device(report));
-    }
-
-    // ── what the session wants done ─────────────────────────────────────────────────────────────────────────────
-
-    fn perform(&mut self) {
-        while let Some(output) = self.session.poll_output() {
-            match output {
-                Output::Socket(action) => self.on_socket_action(action),
-                Output::Transport { generation, action } => self.on_transport_action(generation, action),
-                Output::Event(event) => self.on_call_event(event),
-                _ => {}
-            }
-        }
-    }
-
-    fn on_socket_action(&mut self, action: SocketAction) {
-        match action {
-            SocketAction::Connect { server } => {
-                self.sockets += 1;
-                let number = self.sockets;
-                let (sender, mut inputs) = mpsc::unbounded();
-                let events = self.socket_events.clone();
-                let url = self.wiring.servers.get(server).map_or("", String::as_str);
-                self.socket = Some(self.wiring.connector.connect(&self.wiring.host, url, sender));
-                self.wiring.host.spawn(async move {
-                    while let Some(input) = inputs.next().await {
-                        let _ = events.unbounded_send((number, input));
-                    }
-                });
-            }
-            SocketAction::Send(text) => {
-                if let Some(socket) = &self.socket {
-                    // A socket that has just gone says so in its own events.
-                    let _ = socket.unbounded_send(text);
-                }
-            }
-            SocketAction::Disconnect => self.socket = None,
-        }
-    }
-
-    fn on_transport_action(&mut self, generation: u32, action: TransportAction) {
-        if action == TransportAction::Open {
-            let (sender, commands) = mpsc::unbounded();
-            let link = PeerLink {
-                host: self.wiring.host.clone(),
-                generation,
-                config: self.wiring.transport.clone(),
-                events: self.link_events.clone(),
-            };
-            self.generation = generation;
-            self.wiring.host.spawn(link.run(commands));
-            self.link = Some(sender);
-            return;
-        }
-        let closes = action == TransportAction::Close;
-        self.ask_link(LinkCommand::Action(action));
-        if closes {
-            self.link = None;
-            self.sender = None;
-        }
-    }
-
-    fn on_call_event(&mut self, event: CallEvent) {
-        match event {
-            CallEvent::State(state) => {
-                self.media_follows(&state);
-                self.tell(Event::State(state));
-            }
-            CallEvent::Peer(state) => self.tell(Event::Peer(state)),
-            CallEvent::Signaling(state) => self.tell(Event::Signaling(state)),
-            CallEvent::RemoteMedia(media) => self.tell(Event::Remote(media)),
-            CallEvent::RemoteReport(report) => self.tell(Event::RemoteReport(report)),
-            CallEvent::InLine { ahead } => self.tell(Event::InLine { ahead }),
-            CallEvent::Dropped { count } => self.tell(Event::Dropped { count }),
-            CallEvent::Deadline(timer) => tracing::debug!(timer = timer.name(), "a deadline has passed"),
-            _ => {}
-        }
-    }
-
-    /// Media runs from the first time the call is up until it closes; while the path is lost it is sent into the void,
-    /// so that the very first packet of the new path is heard. Devices are let go of as soon as the call is over.
-    fn media_follows(&mut self, state: &CallState) {
-        match state {
-            CallState::Connected { .. } if !self.sending => {
-                let Some(sender) = self.sender.clone() else { return };
-                self.sending = true;
-                let _ = self.wiring.audio.unbounded_send(AudioCommand::Send(sender.clone()));
-                self.tell_video(VideoOutCommand::Send(sender));
-            }
-            CallState::Closed(_) => {
-                let _ = self.wiring.audio.unbounded_send(AudioCommand::Stop);
-                let _ = self.wiring.audio.unbounded_send(AudioCommand::Microphone(None));
-                let _ = self.wiring.audio.unbounded_send(AudioCommand::Speaker(None));
-                self.tell_video(VideoOutCommand::Stop);
-                self.tell_video(VideoOutCommand::Camera(None));
-            }
-            _ => {}
-        }
-    }
-
-    // ── small helpers ───────────────────────────────────────────────────────────────────────────────────────────
-
-    fn open_devices(&self) {
-        let Devices { microphone, speaker, .. } = self.wiring.devices.clone();
-        let _ = self.wiring.audio.unbounded_send(AudioCommand::Mute(!self.local.wanted.microphone));
-        let _ = self.wiring.audio.unbounded_send(AudioCommand::Microphone(Some(microphone)));
-        let _ = self.wiring.audio.unbounded_send(AudioCommand::Speaker(Some(speaker)));
-        self.open_camera();
-    }
-
-    /// What is off is closed, not covered.
-    fn open_camera(&self) {
-        let choice: Option<CameraChoice> = self.local.wanted.camera.then(|| self.wiring.devices.camera.clone());
-        self.tell_video(VideoOutCommand::Camera(choice));
-    }
-
-    fn tell_video(&self, command: VideoOutCommand) {
-        let _ = self.wiring.video.unbounded_send(command);
-    }
-
-    fn ask_link(&self, command: LinkCommand) {
-        if let Some(link) = &self.link {
-            // One that has just ended says so in its own events.
-            let _ = link.unbounded_send(command);
-        }
-    }
-
-    fn tell(&self, event: Event) {
-        // Nobody has to watch.
-        let _ = self.wiring.events.unbounded_send(event);
     }
 }

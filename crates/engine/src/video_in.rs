@@ -25,29 +25,42 @@ pub(crate) struct VideoIn {
 }
 
 impl VideoIn {
-    /// Runs until no more sources will come. Each is a stream of its own: one connection's packets.
+    /// Runs until no more sources will come. Each is a stream of its own: one connection's packets. A new one takes the
+    /// place of the one before it.
     pub(crate) async fn run(mut self, mut sources: mpsc::UnboundedReceiver<PacketSource>) {
-        while let Some(source) = sources.next().await {
-            if let Err(error) = self.receive(source).await {
-                tracing::error!(%error, "no video decoder");
-            }
+        let mut source = sources.next().await;
+        while let Some(packets) = source {
+            source = match self.receive(packets, &mut sources).await {
+                Ok(next) => next,
+                Err(error) => {
+                    tracing::error!(%error, "no video decoder");
+                    sources.next().await
+                }
+            };
         }
     }
 
-    async fn receive(&mut self, mut packets: PacketSource) -> Result<(), CodecError> {
+    async fn receive(
+        &mut self,
+        mut packets: PacketSource,
+        sources: &mut mpsc::UnboundedReceiver<PacketSource>,
+    ) -> Result<Option<PacketSource>, CodecError> {
         let mut assembler = Assembler::new(AssemblerConfig::default());
         let mut decoder = Decoder::new(FramePool::new())?;
-        while let Some(packet) = next_packet(&self.host, &mut packets, assembler.poll_timeout()).await {
+        loop {
+            let happened = next(&self.host, &mut packets, sources, assembler.poll_timeout()).await;
             let now = self.host.now();
-            if let Some(packet) = packet {
-                assembler.push(now, packet.packet);
+            match happened {
+                Happened::Source(source) => return Ok(source),
+                Happened::Packet(None) => return Ok(sources.next().await),
+                Happened::Packet(Some(packet)) => assembler.push(now, packet.packet),
+                Happened::Timeout => {}
             }
             while let Some(output) = assembler.poll(now) {
                 self.on_output(now, &mut assembler, &mut decoder, output);
             }
             self.counters.assembler(assembler.counters());
         }
-        Ok(())
     }
 
     fn on_output(&mut self, now: Instant, assembler: &mut Assembler, decoder: &mut Decoder, output: AssemblerOutput) {
@@ -84,15 +97,31 @@ impl VideoIn {
     }
 }
 
-/// The next packet, or `Some(None)` when it is time to look at what is missing; `None` when no more will come.
-async fn next_packet(
+/// What happened next.
+enum Happened {
+    /// A packet came; `None`: no more will.
+    Packet(Option<ReceivedPacket>),
+    /// It is time to look at what is missing.
+    Timeout,
+    /// Another connection takes over; `None`: the call is over.
+    Source(Option<PacketSource>),
+}
+
+async fn next(
     host: &Host,
     packets: &mut PacketSource,
+    sources: &mut mpsc::UnboundedReceiver<PacketSource>,
     timeout: Option<Instant>,
-) -> Option<Option<ReceivedPacket>> {
-    let Some(at) = timeout else { return packets.recv().await.map(Some) };
-    match select(pin!(packets.recv()), pin!(host.sleep_until(at))).await {
-        Either::Left((packet, _)) => packet.map(Some),
-        Either::Right(((), _)) => Some(None),
+) -> Happened {
+    let timeout = pin!(async {
+        match timeout {
+            Some(at) => host.sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    });
+    match select(sources.next(), select(pin!(packets.recv()), timeout)).await {
+        Either::Left((source, _)) => Happened::Source(source),
+        Either::Right((Either::Left((packet, _)), _)) => Happened::Packet(packet),
+        Either::Right((Either::Right(((), _)), _)) => Happened::Timeout,
     }
 }

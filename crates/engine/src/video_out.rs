@@ -5,7 +5,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
@@ -26,6 +26,10 @@ use crate::host::Host;
 pub(crate) const MAX_PAYLOAD: usize = 1180;
 /// A camera that failed is tried again this often.
 const REOPEN: Duration = Duration::from_secs(2);
+
+/// Keyframes on request are at least this far apart: one that is on its way answers the requests that cross it, and no
+/// peer can make us send nothing else.
+const KEYFRAME_SPACING: Duration = Duration::from_millis(200);
 
 /// What the engine tells this side.
 pub(crate) enum VideoOutCommand {
@@ -60,32 +64,37 @@ struct Sending {
     to: MediaSender,
     encoder: Encoder,
     packetizer: Packetizer,
+    /// One is due.
     keyframe: bool,
+    /// When the latest one left, unless the next must not wait for it.
+    keyframe_sent: Option<Instant>,
     encoded: EncodedFrame,
     packets: Vec<RtpPacket>,
 }
 
+#[derive(Default)]
 struct State {
     choice: Option<CameraChoice>,
     camera: Option<Box<dyn Camera>>,
+    /// When to try again to open the camera.
+    reopen_at: Option<Instant>,
     sending: Option<Sending>,
+    /// The latest picture that wasn't sent because nothing is sent yet.
+    newest: Option<VideoFrame>,
     pool: FramePool,
 }
 
 impl VideoOut {
     /// Runs until the commands end.
     pub(crate) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<VideoOutCommand>) {
-        let mut state = State { choice: None, camera: None, sending: None, pool: FramePool::new() };
+        let mut state = State::default();
         loop {
             match next(&self.host, &mut state, &mut commands).await {
                 Happened::Command(None) => return,
                 Happened::Command(Some(command)) => self.on_command(&mut state, command).await,
                 Happened::TimeToReopen => self.open(&mut state).await,
-                Happened::Frame(Ok(frame)) => self.on_frame(&mut state, &frame).await,
-                Happened::Frame(Err(error)) => {
-                    state.camera = None;
-                    self.report(DeviceReport::camera_failed(error));
-                }
+                Happened::Frame(Ok(frame)) => self.on_frame(&mut state, frame).await,
+                Happened::Frame(Err(error)) => self.camera_failed(&mut state, DeviceReport::camera_failed(error)),
             }
         }
     }
@@ -94,12 +103,17 @@ impl VideoOut {
         match command {
             VideoOutCommand::Camera(choice) => {
                 state.camera = None;
+                state.newest = None;
                 state.choice = choice;
                 self.open(state).await;
             }
             VideoOutCommand::Send(to) => {
                 let fps = state.camera.as_ref().map_or(self.settings.format.fps, |camera| camera.format().fps);
                 state.sending = self.sending(to, fps);
+                // The other side has waited long enough: not for the camera's next picture, too.
+                if let (Some(sending), Some(frame)) = (&mut state.sending, state.newest.take()) {
+                    self.send(sending, &frame).await;
+                }
             }
             VideoOutCommand::Stop => state.sending = None,
             VideoOutCommand::Keyframe => {
@@ -123,6 +137,7 @@ impl VideoOut {
             encoder,
             packetizer: Packetizer::new(MAX_PAYLOAD, self.sequence),
             keyframe: true,
+            keyframe_sent: None,
             encoded: EncodedFrame::default(),
             packets: Vec::new(),
         })
@@ -145,36 +160,57 @@ impl VideoOut {
                 state.choice = None;
                 self.report(DeviceReport::Camera(None));
             }
-            Ok(Err(error)) => self.report(DeviceReport::camera_failed(error)),
-            Err(oneshot::Canceled) => self.report(DeviceReport::panicked("camera")),
+            Ok(Err(error)) => self.camera_failed(state, DeviceReport::camera_failed(error)),
+            Err(oneshot::Canceled) => self.camera_failed(state, DeviceReport::panicked("camera")),
         }
+    }
+
+    fn camera_failed(&self, state: &mut State, report: DeviceReport) {
+        state.camera = None;
+        state.newest = None;
+        state.reopen_at = self.host.now().checked_add(REOPEN);
+        self.report(report);
     }
 
     /// The encoder's rate control counts in frames, so it must know how many really come.
     fn follow_cadence(&self, state: &mut State, format: VideoFormat) {
         if let Some(sending) = &mut state.sending {
             sending.keyframe = true;
+            sending.keyframe_sent = None;
             if let Err(error) = sending.encoder.set_target(self.settings.target(format.fps)) {
                 self.report(DeviceReport::Failed { what: "video encoder", reason: error.to_string() });
             }
         }
     }
 
-    async fn on_frame(&mut self, state: &mut State, frame: &VideoFrame) {
+    async fn on_frame(&mut self, state: &mut State, frame: VideoFrame) {
         for sink in &mut self.sinks {
-            sink.frame(frame);
+            sink.frame(&frame);
         }
-        let Some(sending) = &mut state.sending else { return };
-        match sending.encoder.encode(frame, sending.keyframe, &mut sending.encoded) {
+        match &mut state.sending {
+            Some(sending) => self.send(sending, &frame).await,
+            None => state.newest = Some(frame),
+        }
+    }
+
+    async fn send(&mut self, sending: &mut Sending, frame: &VideoFrame) {
+        let now = self.host.now();
+        let recent = |at: Instant| now.saturating_duration_since(at) < KEYFRAME_SPACING;
+        let keyframe = sending.keyframe && !sending.keyframe_sent.is_some_and(recent);
+        match sending.encoder.encode(frame, keyframe, &mut sending.encoded) {
             Ok(false) => self.counters.frame_skipped(),
             Ok(true) => {
-                sending.keyframe = false;
+                if sending.encoded.keyframe {
+                    sending.keyframe = false;
+                    sending.keyframe_sent = Some(now);
+                }
                 let spent = self.host.media_now().since(sending.encoded.captured);
                 self.counters.frame_encoded(sending.encoded.keyframe, spent);
-                send(sending).await;
+                send_packets(sending).await;
             }
             Err(error) => {
                 sending.keyframe = true;
+                sending.keyframe_sent = None;
                 tracing::warn!(%error, "a picture couldn't be encoded");
             }
         }
@@ -186,7 +222,7 @@ impl VideoOut {
     }
 }
 
-async fn send(sending: &mut Sending) {
+async fn send_packets(sending: &mut Sending) {
     let timestamp = sending.encoded.captured.to_rtp(VIDEO_CLOCK_HZ);
     sending.packets.clear();
     sending.packetizer.packetize(&sending.encoded.data, timestamp, &mut sending.packets);
@@ -213,7 +249,7 @@ async fn next(host: &Host, state: &mut State, commands: &mut mpsc::UnboundedRece
         match (&mut state.camera, &state.choice) {
             (Some(camera), _) => Happened::Frame(next_frame(host, camera.as_mut()).await),
             (None, Some(_)) => {
-                host.sleep(REOPEN).await;
+                host.sleep_until(state.reopen_at.unwrap_or_else(|| host.now())).await;
                 Happened::TimeToReopen
             }
             (None, None) => std::future::pending().await,

@@ -6,9 +6,9 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::channel::mpsc::{Sender, UnboundedReceiver, unbounded};
 use futures::future::{Either, select};
+use futures::{FutureExt, StreamExt};
 use visavis_engine::call::{CallState, Intent, MediaState, SocketInput};
 use visavis_engine::device::{CameraChoice, MicrophoneChoice, SpeakerChoice, VideoFormat, pattern};
 use visavis_engine::frame::{BitRate, Size, VideoFrame};
@@ -45,8 +45,10 @@ impl MediaThreads for Inline {
 struct Wire(SignalingServer);
 
 impl Connector for Wire {
-    fn connect(&self, _: &Host, _: &str, events: UnboundedSender<SocketInput>) -> SocketSender {
-        self.0.connect(events)
+    fn connect(&self, host: &Host, _: &str, events: Sender<SocketInput>) -> SocketSender {
+        let (sender, inputs) = unbounded();
+        host.spawn(inputs.map(Ok).forward(events).map(drop));
+        self.0.connect(sender)
     }
 }
 
@@ -246,7 +248,6 @@ impl Party {
 /// A call between "a", who made the room, and "b", who joined.
 pub(crate) struct Meeting {
     pub(crate) world: World,
-    pub(crate) server: SignalingServer,
     pub(crate) a: Party,
     pub(crate) b: Party,
 }
@@ -275,7 +276,7 @@ impl Meeting {
         let mut b = Party::start(world, server, "b", Intent::Join(code), with_b);
         a.until_state("connected").await;
         b.until_state("connected").await;
-        Self { world: world.clone(), server: server.clone(), a, b }
+        Self { world: world.clone(), a, b }
     }
 
     pub(crate) async fn pass(&self, time: Duration) {

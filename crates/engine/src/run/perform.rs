@@ -1,0 +1,152 @@
+//! What the session wants done, and what follows from its states.
+
+use futures::channel::mpsc;
+use futures::{SinkExt, StreamExt};
+use visavis_call::{CallEvent, CallState, Output, SocketAction, TransportAction};
+use visavis_device::CameraChoice;
+
+use super::CallLoop;
+use crate::audio::AudioCommand;
+use crate::config::Devices;
+use crate::event::Event;
+use crate::peer_link::{LinkCommand, PeerLink};
+use crate::video_out::VideoOutCommand;
+
+/// What a server has sent and the session hasn't read; beyond it the socket isn't read, so that no server can make a queue
+/// grow.
+pub(super) const SOCKET_QUEUE: usize = 16;
+
+impl CallLoop {
+    pub(super) fn perform(&mut self) {
+        while let Some(output) = self.session.poll_output() {
+            match output {
+                Output::Socket(action) => self.on_socket_action(action),
+                Output::Transport { generation, action } => self.on_transport_action(generation, action),
+                Output::Event(event) => self.on_call_event(event),
+                _ => {}
+            }
+        }
+    }
+
+    fn on_socket_action(&mut self, action: SocketAction) {
+        match action {
+            SocketAction::Connect { server } => {
+                self.sockets += 1;
+                let number = self.sockets;
+                let (sender, mut inputs) = mpsc::channel(SOCKET_QUEUE);
+                let mut events = self.socket_events.clone();
+                let url = self.wiring.servers.get(server).map_or("", String::as_str);
+                self.socket = Some(self.wiring.connector.connect(&self.wiring.host, url, sender));
+                self.wiring.host.spawn(async move {
+                    while let Some(input) = inputs.next().await {
+                        // A loop that has ended wants nothing.
+                        let _ = events.send((number, input)).await;
+                    }
+                });
+            }
+            SocketAction::Send(text) => {
+                if let Some(socket) = &self.socket {
+                    // A socket that has just gone says so in its own events.
+                    let _ = socket.unbounded_send(text);
+                }
+            }
+            SocketAction::Disconnect => self.socket = None,
+        }
+    }
+
+    fn on_transport_action(&mut self, generation: u32, action: TransportAction) {
+        if action == TransportAction::Open {
+            let Some(events) = self.link_events.clone() else { return };
+            let (sender, commands) = mpsc::unbounded();
+            let link =
+                PeerLink { host: self.wiring.host.clone(), generation, config: self.wiring.transport.clone(), events };
+            self.generation = generation;
+            self.wiring.host.spawn(link.run(commands));
+            self.link = Some(sender);
+            return;
+        }
+        let closes = action == TransportAction::Close;
+        self.ask_link(LinkCommand::Action(action));
+        if closes {
+            self.link = None;
+            self.sender = None;
+        }
+    }
+
+    fn on_call_event(&mut self, event: CallEvent) {
+        match event {
+            CallEvent::State(state) => {
+                self.media_follows(&state);
+                self.tell(Event::State(state));
+            }
+            CallEvent::Peer(state) => self.tell(Event::Peer(state)),
+            CallEvent::Signaling(state) => self.tell(Event::Signaling(state)),
+            CallEvent::RemoteMedia(media) => self.tell(Event::Remote(media)),
+            CallEvent::RemoteReport(report) => self.tell(Event::RemoteReport(report)),
+            CallEvent::InLine { ahead } => self.tell(Event::InLine { ahead }),
+            CallEvent::Dropped { count } => self.tell(Event::Dropped { count }),
+            CallEvent::Deadline(timer) => tracing::debug!(timer = timer.name(), "a deadline has passed"),
+            _ => {}
+        }
+    }
+
+    /// Media runs from the first time the call is up until it closes; while the path is lost it is sent into the void,
+    /// so that the very first packet of the new path is heard. Devices are let go of as soon as the call is over.
+    fn media_follows(&mut self, state: &CallState) {
+        match state {
+            CallState::Connected { .. } if !self.sending => {
+                let Some(sender) = self.sender.clone() else { return };
+                self.sending = true;
+                let _ = self.wiring.audio.unbounded_send(AudioCommand::Send(sender.clone()));
+                self.tell_video(VideoOutCommand::Send(sender));
+            }
+            CallState::Closed(_) => {
+                let _ = self.wiring.audio.unbounded_send(AudioCommand::Stop);
+                let _ = self.wiring.audio.unbounded_send(AudioCommand::Microphone(None));
+                let _ = self.wiring.audio.unbounded_send(AudioCommand::Speaker(None));
+                self.tell_video(VideoOutCommand::Stop);
+                self.tell_video(VideoOutCommand::Camera(None));
+            }
+            // The enum may grow.
+            CallState::New
+            | CallState::Waiting { .. }
+            | CallState::Verifying
+            | CallState::Connecting
+            | CallState::Connected { .. }
+            | CallState::Disconnected { .. }
+            | _ => {}
+        }
+    }
+
+    // ── small helpers ───────────────────────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn open_devices(&self) {
+        let Devices { microphone, speaker, .. } = self.wiring.devices.clone();
+        let _ = self.wiring.audio.unbounded_send(AudioCommand::Mute(!self.local.wanted.microphone));
+        let _ = self.wiring.audio.unbounded_send(AudioCommand::Microphone(Some(microphone)));
+        let _ = self.wiring.audio.unbounded_send(AudioCommand::Speaker(Some(speaker)));
+        self.open_camera();
+    }
+
+    /// What is off is closed, not covered.
+    pub(super) fn open_camera(&self) {
+        let choice: Option<CameraChoice> = self.local.wanted.camera.then(|| self.wiring.devices.camera.clone());
+        self.tell_video(VideoOutCommand::Camera(choice));
+    }
+
+    pub(super) fn tell_video(&self, command: VideoOutCommand) {
+        let _ = self.wiring.video.unbounded_send(command);
+    }
+
+    pub(super) fn ask_link(&self, command: LinkCommand) {
+        if let Some(link) = &self.link {
+            // One that has just ended says so in its own events.
+            let _ = link.unbounded_send(command);
+        }
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        // Nobody has to watch.
+        let _ = self.wiring.events.unbounded_send(event);
+    }
+}
