@@ -152,6 +152,22 @@ fn a_request_is_heeded_once_per_attempt() {
 }
 
 #[test]
+fn one_made_on_request_is_given_its_time_when_the_old_path_goes() {
+    let mut solo = Solo::at(Role::Creator, Stage::Connected);
+    solo.body(&please_restart());
+    solo.peer(PeerState::Connecting);
+    assert_eq!(solo.state().name(), "disconnected", "a restart throws the old path away");
+    solo.transport(TransportInput::OfferReady("o".into()));
+    solo.body(&Solo::answer());
+    solo.transport(TransportInput::AnswerAccepted);
+    solo.take();
+    solo.pass(Timer::RestartAgain.duration() - SECOND);
+    assert_eq!(solo.actions(), [], "the attempt is under way");
+    solo.pass(SECOND);
+    assert_eq!(solo.actions(), [RESTART]);
+}
+
+#[test]
 fn nobody_else_may_ask() {
     for (role, stage) in Stage::everywhere() {
         let heeded = role == Role::Creator && matches!(stage, Stage::Connected | Stage::Disconnected);
