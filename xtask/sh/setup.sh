@@ -55,18 +55,18 @@ packages() {
       echo build-essential pkg-config nasm cmake libclang-dev libasound2-dev curl ca-certificates git ;;
     debian-desktop | ubuntu-desktop)
       echo libwebkit2gtk-4.1-dev libayatana-appindicator3-dev librsvg2-dev libxdo-dev libssl-dev file python3-venv ;;
-    debian-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils
+    debian-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils \
         chromium chromium-driver ;;
-    ubuntu-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils
+    ubuntu-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils \
         chromium-browser chromium-chromedriver ;;
     fedora-build) echo gcc gcc-c++ make pkgconf-pkg-config nasm cmake clang-devel alsa-lib-devel curl git-core ;;
     fedora-desktop) echo webkit2gtk4.1-devel libappindicator-gtk3-devel librsvg2-devel libxdo-devel openssl-devel file python3 ;;
     fedora-test)
-      echo xorg-x11-server-Xvfb xorg-x11-xauth dbus-x11 /usr/bin/WebKitWebDriver ImageMagick xdotool pulseaudio
+      echo xorg-x11-server-Xvfb xorg-x11-xauth dbus-x11 /usr/bin/WebKitWebDriver ImageMagick xdotool pulseaudio \
         pulseaudio-utils chromium chromedriver ;;
     arch-build) echo base-devel nasm cmake clang alsa-lib curl git ;;
     arch-desktop) echo webkit2gtk-4.1 libappindicator-gtk3 librsvg xdotool openssl file python ;;
-    arch-test) echo xorg-server-xvfb xorg-xauth dbus webkitgtk-6.0 imagemagick xdotool
+    arch-test) echo xorg-server-xvfb xorg-xauth dbus webkitgtk-6.0 imagemagick xdotool \
         pulseaudio chromium ;;
     macos-build) echo nasm cmake ;;
     macos-desktop) echo python3 ;;
