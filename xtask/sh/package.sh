@@ -12,8 +12,9 @@ build_package() {
 # The .deb installed on this machine, started by its menu entry's command on a display that nobody sees, and removed.
 try_deb() {
   local deb name entry command home left
+  rm -rf target/debug/bundle/deb
   build_package deb --debug || return 1
-  deb=$(ls -t target/debug/bundle/deb/*.deb | head -n 1)
+  deb=$(echo target/debug/bundle/deb/*.deb)
   name=$(dpkg-deb -f "$deb" Package)
   echo "$deb: $(($(stat -c %s "$deb") / 1024 / 1024)) MB (unoptimised, with debug information)"
   apt-get install -y "./$deb" || return 1
