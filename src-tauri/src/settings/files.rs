@@ -194,9 +194,11 @@ mod tests {
         assert_eq!((loaded.settings, loaded.problem), (defaults(), None));
     }
 
+    type Damage = fn(&[u8]) -> Vec<u8>;
+
     #[test]
     fn a_file_that_cannot_be_read_loses_nothing() {
-        let ways: [fn(&[u8]) -> Vec<u8>; 4] =
+        let ways: [Damage; 4] =
             [|bytes| bytes[..20].to_vec(), |_| Vec::new(), |bytes| vec![0; bytes.len()], |_| b"[1, 2]".to_vec()];
         for damage in ways {
             let (folder, files) = folder();
