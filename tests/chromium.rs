@@ -20,7 +20,9 @@ use visavis_engine::device::{CameraChoice, MicrophoneChoice, SpeakerChoice, Test
 use visavis_engine::frame::{FramePool, Size, VideoFrame};
 use visavis_engine::signaling::RoomCode;
 use visavis_engine::transport::TransportConfig;
-use visavis_engine::{Call, CallConfig, CallStats, Devices, Event, Host, Sinks, VideoSettings, WebSocketConnector};
+use visavis_engine::{
+    Call, CallConfig, CallStats, DeviceReport, Devices, Event, Host, Sinks, VideoSettings, WebSocketConnector,
+};
 use visavis_testkit::{quality, sound};
 
 /// Far longer than anything here takes; what isn't there by then isn't coming.
@@ -281,5 +283,52 @@ async fn we_join_chromium_and_hang_up() -> Result<()> {
     assert!(begin.elapsed() < AT_ONCE, "the hang-up took {:?}", begin.elapsed());
     assert_eq!(ours.closed().await?, CloseReason::HungUp);
     ours.finished().await?;
+    browser.close().await
+}
+
+/// A browser that takes VP8 alone, as some builds of Firefox do.
+const VP8_ALONE: [&str; 1] = ["video/VP8"];
+
+/// There is sound both ways, we say why there is no picture, and the end is an end.
+async fn a_conversation_without_pictures(ours: &mut Ours, page: &Page) -> Result<()> {
+    let reason = |event: &Event| match event {
+        Event::Device(DeviceReport::Failed { what: "video", reason }) => Some(reason.clone()),
+        _ => None,
+    };
+    let reason = ours.until("the reason why there is no picture", reason).await?;
+    assert!(reason.contains("H.264") && reason.contains("sound"), "{reason}");
+    ours.connected().await?;
+    they_hear_us(page).await?;
+    we_hear_them(ours).await?;
+    let stats = ours.stats("statistics", |_| true).await?;
+    assert_eq!(stats.inbound.frames_decoded, 0);
+    ours.call.hang_up();
+    assert_eq!(page.closed(THEIRS).await?, "peer-hung-up");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_without_our_video_codec_that_joins_us_is_heard() -> Result<()> {
+    let (server, pages) = (ServerProcess::start(), PageServer::start().await?);
+    let url = format!("ws://{}/ws", server.address);
+    let browser = Driver::chromium(&[]).await?;
+    let page = Page::open(browser.client(), &pages).await?;
+    let mut ours = Ours::start(Intent::Create, &url)?;
+    let code = ours.code().await?;
+    page.start(THEIRS, &url, Some(&code), Some(&VP8_ALONE)).await?;
+    a_conversation_without_pictures(&mut ours, &page).await?;
+    browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_without_our_video_codec_that_we_join_is_heard() -> Result<()> {
+    let (server, pages) = (ServerProcess::start(), PageServer::start().await?);
+    let url = format!("ws://{}/ws", server.address);
+    let browser = Driver::chromium(&[]).await?;
+    let page = Page::open(browser.client(), &pages).await?;
+    page.start(THEIRS, &url, None, Some(&VP8_ALONE)).await?;
+    let code = RoomCode::parse(&page.code(THEIRS).await?)?;
+    let mut ours = Ours::start(Intent::Join(code), &url)?;
+    a_conversation_without_pictures(&mut ours, &page).await?;
     browser.close().await
 }

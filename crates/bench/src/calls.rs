@@ -39,7 +39,7 @@ pub(crate) struct Call {
     pub(crate) kbps: f64,
     /// From a picture's capture (ours) or from its turn at the encoder (Chromium) until it is coded, milliseconds.
     pub(crate) encode_ms: f64,
-    /// Decoding of a picture, milliseconds, where the program says so.
+    /// Decoding of a picture as the program itself says, milliseconds; ours doesn't.
     pub(crate) decode_ms: Option<f64>,
 }
 

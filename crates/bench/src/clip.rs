@@ -76,6 +76,26 @@ impl Clip {
 
 /// The clip's picture of that number, which also goes on beyond its end.
 pub(crate) fn picture(number: u32) -> VideoFrame {
-    let captured = Timestamp::ZERO + Duration::from_secs(1) * number / VideoFormat::HD30.fps;
+    let captured = picture_time(number);
     TestPattern::new(VideoFormat::HD30, 1, FramePool::new()).draw(pattern::Stamp { frame: number, captured })
+}
+
+/// A picture that moves everywhere, as one before a hand-held camera does: a texture that drifts, with grain.
+pub(crate) fn moving(number: u32) -> VideoFrame {
+    let size = VideoFormat::HD30.size;
+    let (width, shift) = (size.width(), number as usize);
+    FramePool::new().frame(size, picture_time(number), |y, u, v| {
+        let mut grain = number | 1;
+        for (index, pixel) in y.iter_mut().enumerate() {
+            let (column, row) = (index % width + 3 * shift, index / width + shift);
+            grain = grain.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *pixel = 60 + (((column / 9) ^ (row / 7)) & 0x3f) as u8 + (grain >> 29) as u8;
+        }
+        u.iter_mut().enumerate().for_each(|(index, pixel)| *pixel = 110 + ((index + shift) / 16 % 32) as u8);
+        v.iter_mut().enumerate().for_each(|(index, pixel)| *pixel = 120 + ((index / 7 + shift) % 24) as u8);
+    })
+}
+
+fn picture_time(number: u32) -> Timestamp {
+    Timestamp::ZERO + Duration::from_secs(1) * number / VideoFormat::HD30.fps
 }

@@ -1,12 +1,13 @@
-//! The codecs by themselves, one picture or packet at a time. What is compared takes turns on the same picture, so that
-//! whatever else the machine does hits all alike; the median counts.
+//! The codecs by themselves, one picture or packet at a time: processor time of all their threads, so that little depends
+//! on what else the machine does. What is compared takes turns on the same picture; the median counts.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use openh264::OpenH264API;
 use openh264::encoder::{BitRate as WrapperRate, Encoder as Wrapper, EncoderConfig};
 use openh264::formats::YUVSlices;
+use rustix::time::{ClockId, clock_gettime};
 use visavis_codec::{
     AudioDecoder as _, AudioEncoder as _, AudioPayload, EncodedFrame, VideoDecoder as _, VideoEncoder as _,
     VideoTarget, h264, opus,
@@ -15,7 +16,7 @@ use visavis_engine::device::{Microphone as _, SpeechMicrophone, VideoFormat};
 use visavis_engine::frame::{AudioBlock, BLOCK_SAMPLES, BitRate, FramePool, Size, Timestamp, VideoFrame};
 use yuv::{BufferStoreMut, YuvPackedImage, YuvPlanarImageMut, yuyv422_to_yuv420};
 
-use crate::clip::picture;
+use crate::clip::{moving, picture};
 use crate::median;
 
 const PICTURES: u32 = 240;
@@ -25,9 +26,9 @@ const PACKETS: usize = 500;
 const RATE: BitRate = BitRate::from_kbps(2_000);
 const SOUND_RATE: BitRate = BitRate::from_kbps(32);
 
-/// Time for one picture of 1280×720, or one packet of 20 ms.
-#[derive(Debug, Default)]
-pub(crate) struct Codecs {
+/// Time for one picture of 1280×720.
+#[derive(Debug)]
+pub(crate) struct Video {
     /// Our encoder at 2 Mb/s.
     pub(crate) encode: Duration,
     /// openh264 as it comes: its own rate of 120 kb/s.
@@ -36,6 +37,15 @@ pub(crate) struct Codecs {
     pub(crate) encode_default_at_rate: Duration,
     /// Our decoder.
     pub(crate) decode: Duration,
+}
+
+/// Time for one picture of 1280×720, or one packet of 20 ms.
+#[derive(Debug)]
+pub(crate) struct Codecs {
+    /// Somebody at a desk, the clip of the call.
+    pub(crate) calm: Video,
+    /// A picture that moves everywhere.
+    pub(crate) moving: Video,
     /// From what cameras deliver (YUYV) to I420.
     pub(crate) convert: Duration,
     /// Opus, 20 ms.
@@ -46,25 +56,28 @@ pub(crate) struct Codecs {
 
 /// Measures them all.
 pub(crate) fn measure() -> Result<Codecs> {
-    let mut codecs = Codecs::default();
-    video(&mut codecs)?;
-    sound(&mut codecs)?;
-    codecs.convert = convert()?;
-    Ok(codecs)
+    let (opus_encode, opus_decode) = sound()?;
+    Ok(Codecs { calm: video(picture)?, moving: video(moving)?, convert: convert()?, opus_encode, opus_decode })
 }
 
 fn timed<T>(times: &mut Vec<Duration>, work: impl FnOnce() -> T) -> T {
-    let begin = Instant::now();
+    let begin = spent();
     let result = work();
-    times.push(begin.elapsed());
+    times.push(spent().saturating_sub(begin));
     result
+}
+
+/// Processor time of this whole process so far.
+fn spent() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 fn settled(times: Vec<Duration>) -> Duration {
     median(times.into_iter().skip(WARM_UP).collect())
 }
 
-fn video(codecs: &mut Codecs) -> Result<()> {
+fn video(picture: impl Fn(u32) -> VideoFrame) -> Result<Video> {
     let mut ours = h264::Encoder::new(VideoTarget { rate: RATE, fps: VideoFormat::HD30.fps })?;
     let mut plain = Wrapper::with_api_config(OpenH264API::from_source(), EncoderConfig::new())?;
     let at_rate = EncoderConfig::new().bitrate(WrapperRate::from_bps(RATE.bps() as u32));
@@ -81,11 +94,12 @@ fn video(codecs: &mut Codecs) -> Result<()> {
         timed(&mut default, || plain.encode(&planes).map(drop))?;
         timed(&mut default_at_rate, || plain_at_rate.encode(&planes).map(drop))?;
     }
-    codecs.encode = settled(encode);
-    codecs.encode_default = settled(default);
-    codecs.encode_default_at_rate = settled(default_at_rate);
-    codecs.decode = settled(decode);
-    Ok(())
+    Ok(Video {
+        encode: settled(encode),
+        encode_default: settled(default),
+        encode_default_at_rate: settled(default_at_rate),
+        decode: settled(decode),
+    })
 }
 
 fn slices(frame: &VideoFrame) -> YUVSlices<'_> {
@@ -94,7 +108,8 @@ fn slices(frame: &VideoFrame) -> YUVSlices<'_> {
     YUVSlices::new((frame.y(), frame.u(), frame.v()), (width, height), (width, width / 2, width / 2))
 }
 
-fn sound(codecs: &mut Codecs) -> Result<()> {
+/// Encoding and decoding of a packet.
+fn sound() -> Result<(Duration, Duration)> {
     let (mut encoder, mut decoder) = (opus::Encoder::new(SOUND_RATE)?, opus::Decoder::new()?);
     let mut microphone = SpeechMicrophone::new();
     let (mut speech, mut packet, mut heard) = (Vec::new(), Vec::new(), Vec::new());
@@ -112,9 +127,7 @@ fn sound(codecs: &mut Codecs) -> Result<()> {
         heard.clear();
         timed(&mut decode, || decoder.decode(AudioPayload::Packet(&packet), 0, &mut heard))?;
     }
-    codecs.opus_encode = settled(encode);
-    codecs.opus_decode = settled(decode);
-    Ok(())
+    Ok((settled(encode), settled(decode)))
 }
 
 /// The conversion that the camera's thread does, with the same call.

@@ -20,7 +20,9 @@ pub(crate) fn facts() -> Machine {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let memory = value_of("/proc/meminfo", "MemTotal").and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
     let system = value_of("/etc/os-release", "PRETTY_NAME").unwrap_or_default();
-    let kernel = read("/proc/sys/kernel/osrelease");
+    let release = read("/proc/sys/kernel/osrelease");
+    // What stands behind the version is whoever built it.
+    let kernel = release.split('-').next().unwrap_or_default();
     let load = read("/proc/loadavg").split(' ').next().and_then(|first| first.parse().ok()).unwrap_or_default();
     let mib = memory.unwrap_or_default() / 1024;
     Machine {

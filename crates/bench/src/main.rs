@@ -6,7 +6,7 @@
 #[allow(missing_docs, reason = "shared with the tests")]
 mod browser;
 #[path = "../../../tests/programs/mod.rs"]
-#[allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "shared with the tests")]
+#[allow(clippy::unwrap_used, missing_docs, reason = "shared with the tests")]
 mod programs;
 
 mod calls;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::calls::Call;
-use crate::codecs::Codecs;
+use crate::codecs::{Codecs, Video};
 use crate::joins::Joins;
 use crate::machine::Machine;
 use crate::{Args, median};
@@ -21,12 +21,24 @@ pub(crate) struct Table {
 
 /// A figure of ours beside another's, in the same unit.
 struct Row {
-    what: &'static str,
+    what: String,
     unit: &'static str,
-    digits: usize,
     ours: f64,
     beside: Option<(&'static str, f64)>,
     bar: &'static str,
+}
+
+fn row(what: impl Into<String>, unit: &'static str, ours: f64) -> Row {
+    Row { what: what.into(), unit, ours, beside: None, bar: "–" }
+}
+
+fn video_rows(picture: &str, video: &Video) -> [Row; 3] {
+    let encode = || row(format!("encode a picture, {picture}"), "ms", ms(video.encode));
+    [
+        encode().beside(Some(("openh264's defaults", ms(video.encode_default))), "≤ 0.8 ×"),
+        encode().beside(Some(("the same at our rate", ms(video.encode_default_at_rate))), "–"),
+        row(format!("decode a picture, {picture}"), "ms", ms(video.decode)),
+    ]
 }
 
 fn ms(time: Duration) -> f64 {
@@ -39,57 +51,26 @@ fn mb(bytes: u64) -> f64 {
 
 impl Table {
     fn rows(&self) -> Vec<Row> {
-        let Self { our_joins, their_joins, startup, ours, theirs, codecs } = self;
-        let row = |what, unit, digits, ours, beside, bar| Row { what, unit, digits, ours, beside, bar };
-        let chromium = |value| Some(("Chromium", value));
         let join = |joins: &Joins| ms(median(joins.from_join.clone()));
-        vec![
-            row(
-                "join pressed → first picture decoded, median",
-                "ms",
-                0,
-                join(our_joins),
-                chromium(join(their_joins)),
-                "< 1.0 ×",
-            ),
-            row(
-                "two-way 720p30 call, processor, both ends",
-                "% of a core",
-                1,
-                ours.processor_percent,
-                chromium(theirs.processor_percent),
-                "≤ 0.6 ×",
-            ),
-            row(
-                "the same call, memory (PSS), both ends",
-                "MB",
-                0,
-                mb(ours.memory),
-                chromium(mb(theirs.memory)),
-                "≤ 80 MB",
-            ),
-            row(
-                "encode 720p, per picture",
-                "ms",
-                2,
-                ms(codecs.encode),
-                Some(("openh264's defaults", ms(codecs.encode_default))),
-                "≤ 0.8 ×",
-            ),
-            row(
-                "encode 720p, per picture, same rate",
-                "ms",
-                2,
-                ms(codecs.encode),
-                Some(("openh264's defaults at 2 Mb/s", ms(codecs.encode_default_at_rate))),
-                "–",
-            ),
-            row("decode 720p, per picture", "ms", 2, ms(codecs.decode), theirs.decode_ms.and_then(chromium), "–"),
-            row("camera's YUYV → I420, 720p, per picture", "ms", 2, ms(codecs.convert), None, "–"),
-            row("Opus, encode 20 ms", "ms", 3, ms(codecs.opus_encode), None, "–"),
-            row("Opus, decode 20 ms", "ms", 3, ms(codecs.opus_decode), None, "–"),
-            row("visavis-cli started → code shown, median", "ms", 0, ms(*startup), None, "–"),
-        ]
+        let (ours, theirs) = (&self.ours, &self.theirs);
+        let chromium = |value| Some(("Chromium", value));
+        let mut rows = vec![
+            row("join pressed → first picture decoded", "ms", join(&self.our_joins))
+                .beside(chromium(join(&self.their_joins)), "< 1.0 ×"),
+            row("two-way 720p30 call, processor, both ends", "% of a core", ours.processor_percent)
+                .beside(chromium(theirs.processor_percent), "≤ 0.6 ×"),
+            row("the same call, memory (PSS), both ends", "MB", mb(ours.memory))
+                .beside(chromium(mb(theirs.memory)), "≤ 80 MB"),
+        ];
+        rows.extend(video_rows("somebody at a desk", &self.codecs.calm));
+        rows.extend(video_rows("everything moves", &self.codecs.moving));
+        rows.extend([
+            row("camera's YUYV → I420", "ms", ms(self.codecs.convert)),
+            row("Opus, encode 20 ms", "ms", ms(self.codecs.opus_encode)),
+            row("Opus, decode 20 ms", "ms", ms(self.codecs.opus_decode)),
+            row("visavis-cli started → code shown", "ms", ms(self.startup)),
+        ]);
+        rows
     }
 
     /// The page.
@@ -135,25 +116,41 @@ impl Table {
              - **The call.** Visavis: two `visavis-cli`: {}. Chromium: two peer connections in one page of one browser without a window, all \
              processes of the browser: {}. Chromium also draws the pictures into its page; `visavis-cli` draws nothing, so this compares \
              calls, not windows.\n\
-             - **Encoding.** Visavis' figure is its encoder's at 2 Mb/s; the encoders take turns on the same picture. In the call, Visavis \
-             counts from the capture of a picture until it is coded, Chromium the encoder alone.\n\
-             - **Decoding.** Visavis: openh264 on our own stream. Chromium: totalDecodeTime of its statistics, in the call.\n",
+             - **Codecs.** 1280×720, processor time of all threads, the encoders take turns on the same picture; Visavis encodes at \
+             2 Mb/s. In the call, Visavis counts from the capture of a picture until it is coded, Chromium the encoder alone. Chromium \
+             decodes a picture in {:.1} ms by its own statistics.\n\
+             - Times of joining, starting and coding are medians.\n",
             all(our_joins),
             all(their_joins),
             ms(median(their_joins.from_offer.clone())),
             call(ours),
             call(theirs),
+            theirs.decode_ms.unwrap_or_default(),
         );
     }
 }
 
 impl Row {
+    fn beside(self, beside: Option<(&'static str, f64)>, bar: &'static str) -> Self {
+        Self { beside, bar, ..self }
+    }
+
     fn write(&self, text: &mut String) {
-        let Self { what, unit, digits, ours, beside, bar } = self;
+        let Self { what, unit, ours, beside, bar } = self;
         let (beside, ratio) = match beside {
-            Some((name, value)) => (format!("{name}: {value:.digits$} {unit}"), format!("{:.2} ×", ours / value)),
+            Some((name, value)) => (format!("{name}: {} {unit}", figure(*value)), format!("{:.2} ×", ours / value)),
             None => ("–".to_owned(), "–".to_owned()),
         };
-        let _ = writeln!(text, "| {what} | {ours:.digits$} {unit} | {beside} | {ratio} | {bar} |");
+        let _ = writeln!(text, "| {what} | {} {unit} | {beside} | {ratio} | {bar} |", figure(*ours));
+    }
+}
+
+/// Three digits that count, or all before the point.
+fn figure(value: f64) -> String {
+    match value {
+        _ if value >= 100.0 => format!("{value:.0}"),
+        _ if value >= 10.0 => format!("{value:.1}"),
+        _ if value >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
     }
 }
