@@ -52,7 +52,7 @@ pub(crate) struct CallArgs {
     #[arg(long, default_value = "default", value_name = "CAMERA")]
     pub(crate) camera: CameraChoice,
 
-    /// default, none, silence, tone[:HZ], test, file:PATH (WAV), or a name
+    /// default, none, silence, tone, tone:HZ, test, file:PATH (WAV), or a name
     #[arg(long, default_value = "default", value_name = "MICROPHONE")]
     pub(crate) mic: MicrophoneChoice,
 
