@@ -1,7 +1,8 @@
 //! The engine: one call, with everything that it takes, behind commands and events.
 //!
 //! App, headless peer and tests drive this same crate. [`start`] gives a [`Call`] to command and a stream of [`Event`]s to
-//! watch; the last one is [`Event::Finished`]. All time, timers, sockets and threads come from the [`Host`].
+//! watch; the last one is [`Event::Finished`]. Events wait without bound, so take them as they come: there are a few a
+//! second. All time, timers, sockets, threads and devices come from the [`Host`].
 
 mod audio;
 mod audio_in;

@@ -16,7 +16,8 @@ use visavis_call::SocketInput;
 use crate::host::{BoxFuture, Host};
 use crate::tls;
 
-/// What the socket is told; dropping the sender closes it.
+/// What the socket is told; dropping the sender closes it. It needs no bound: the session has few bodies on the way at a
+/// time, and takes a server that reads nothing for lost once a ping stays unanswered.
 pub type SocketSender = mpsc::UnboundedSender<String>;
 
 /// Opens sockets to servers.

@@ -52,10 +52,20 @@ pub(crate) struct VideoOut {
     pub(crate) sequence: u16,
 }
 
+/// What came of opening a camera; `Ok(None)`: the choice is to have none.
+type Opened = Result<Option<Box<dyn Camera>>, DeviceError>;
+
+/// A camera that is being opened, which may take seconds, or for ever.
+struct Opening {
+    choice: CameraChoice,
+    result: oneshot::Receiver<Opened>,
+}
+
 /// What happened next.
 enum Happened {
     Command(Option<VideoOutCommand>),
     Frame(Result<VideoFrame, DeviceError>),
+    Opened(Result<Opened, oneshot::Canceled>),
     TimeToReopen,
 }
 
@@ -76,6 +86,8 @@ struct Sending {
 struct State {
     choice: Option<CameraChoice>,
     camera: Option<Box<dyn Camera>>,
+    /// Not necessarily of the present choice.
+    opening: Option<Opening>,
     /// When to try again to open the camera.
     reopen_at: Option<Instant>,
     sending: Option<Sending>,
@@ -90,23 +102,24 @@ impl VideoOut {
         let mut state = State::default();
         loop {
             match next(&self.host, &mut state, &mut commands).await {
-                Happened::Command(None) => return,
+                Happened::Command(None) => break,
                 Happened::Command(Some(command)) => self.on_command(&mut state, command).await,
-                Happened::TimeToReopen => self.open(&mut state).await,
+                Happened::Opened(result) => self.opened(&mut state, result),
+                Happened::TimeToReopen => self.open(&mut state),
                 Happened::Frame(Ok(frame)) => self.on_frame(&mut state, frame).await,
                 Happened::Frame(Err(error)) => self.camera_failed(&mut state, DeviceReport::camera_failed(error)),
             }
+        }
+        // The end is said when the camera is free, and one that is just being opened isn't yet.
+        state.camera = None;
+        if let Some(opening) = state.opening {
+            drop(opening.result.await);
         }
     }
 
     async fn on_command(&mut self, state: &mut State, command: VideoOutCommand) {
         match command {
-            VideoOutCommand::Camera(choice) => {
-                state.camera = None;
-                state.newest = None;
-                state.choice = choice;
-                self.open(state).await;
-            }
+            VideoOutCommand::Camera(choice) => self.want(state, choice),
             VideoOutCommand::Send(to) => {
                 let fps = state.camera.as_ref().map_or(self.settings.format.fps, |camera| camera.format().fps);
                 state.sending = self.sending(to, fps);
@@ -143,14 +156,34 @@ impl VideoOut {
         })
     }
 
-    async fn open(&mut self, state: &mut State) {
-        let Some(choice) = state.choice.clone() else {
+    fn want(&self, state: &mut State, choice: Option<CameraChoice>) {
+        (state.camera, state.newest, state.reopen_at) = (None, None, None);
+        state.choice = choice;
+        if state.choice.is_some() {
+            self.open(state);
+        } else {
             self.report(DeviceReport::Camera(None));
+        }
+    }
+
+    fn open(&self, state: &mut State) {
+        let Some(choice) = state.choice.clone() else { return };
+        // Off and on again while it opens: opening it twice at a time would find it busy.
+        if state.opening.as_ref().is_some_and(|opening| opening.choice == choice) {
             return;
-        };
+        }
         let (format, pool, devices) = (self.settings.format, state.pool.clone(), self.host.devices());
-        let opened = self.host.blocking("camera-open", move || devices.camera(&choice, format, pool)).await;
-        match opened {
+        let chosen = choice.clone();
+        let result = self.host.blocking("camera-open", move || devices.camera(&chosen, format, pool));
+        state.opening = Some(Opening { choice, result });
+    }
+
+    fn opened(&self, state: &mut State, result: Result<Opened, oneshot::Canceled>) {
+        let Some(opening) = state.opening.take() else { return };
+        if state.choice.as_ref() != Some(&opening.choice) {
+            return;
+        }
+        match result {
             Ok(Ok(Some(camera))) => {
                 self.follow_cadence(state, camera.format());
                 self.report(DeviceReport::Camera(Some(camera.name().to_owned())));
@@ -246,13 +279,15 @@ async fn next_frame(host: &Host, camera: &mut dyn Camera) -> Result<VideoFrame, 
 
 async fn next(host: &Host, state: &mut State, commands: &mut mpsc::UnboundedReceiver<VideoOutCommand>) -> Happened {
     let frame = pin!(async {
-        match (&mut state.camera, &state.choice) {
-            (Some(camera), _) => Happened::Frame(next_frame(host, camera.as_mut()).await),
-            (None, Some(_)) => {
-                host.sleep_until(state.reopen_at.unwrap_or_else(|| host.now())).await;
-                Happened::TimeToReopen
-            }
-            (None, None) => std::future::pending().await,
+        if let Some(camera) = &mut state.camera {
+            Happened::Frame(next_frame(host, camera.as_mut()).await)
+        } else if let Some(opening) = &mut state.opening {
+            Happened::Opened((&mut opening.result).await)
+        } else if state.choice.is_some() {
+            host.sleep_until(state.reopen_at.unwrap_or_else(|| host.now())).await;
+            Happened::TimeToReopen
+        } else {
+            std::future::pending().await
         }
     });
     match select(commands.next(), frame).await {

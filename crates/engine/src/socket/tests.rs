@@ -1,3 +1,4 @@
+//! TLS, and what a person is told when it fails.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use rcgen::{CertificateParams, KeyPair};

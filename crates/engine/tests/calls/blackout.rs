@@ -1,3 +1,5 @@
+//! A network that is gone for seconds.
+
 use std::time::Duration;
 
 use visavis_engine::Event;

@@ -1,3 +1,5 @@
+//! A camera that is pulled out in the middle of a call.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll};

@@ -1,3 +1,5 @@
+//! Microphone and camera switched off and on.
+
 use std::time::Duration;
 
 use visavis_engine::Event;

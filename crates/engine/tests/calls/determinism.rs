@@ -1,3 +1,5 @@
+//! The same seed gives the same call, packet by packet.
+
 use std::time::Duration;
 
 use visavis_engine::Event;

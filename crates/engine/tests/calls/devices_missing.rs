@@ -1,3 +1,5 @@
+//! One side has no camera, no microphone and no speaker.
+
 use std::time::Duration;
 
 use visavis_engine::device::{CameraChoice, MicrophoneChoice, SpeakerChoice};

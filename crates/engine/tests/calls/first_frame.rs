@@ -1,3 +1,5 @@
+//! How many ways over the network a join takes, and that the first picture adds none of its own.
+
 use std::time::Duration;
 
 use visavis_engine::call::Intent;

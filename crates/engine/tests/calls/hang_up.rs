@@ -1,3 +1,5 @@
+//! The end of a call: who sees it when, and that nothing outlives it.
+
 use std::time::Duration;
 
 use visavis_engine::Event;

@@ -118,6 +118,8 @@ pub(crate) struct Equipment {
     pub(crate) devices: Devices,
     pub(crate) media: MediaState,
     pub(crate) opener: Arc<dyn DeviceOpener>,
+    /// Besides the record of what it sees.
+    pub(crate) self_view: Vec<Box<dyn FrameSink>>,
 }
 
 impl Default for Equipment {
@@ -130,6 +132,7 @@ impl Default for Equipment {
             },
             media: MediaState { microphone: true, camera: true },
             opener: Arc::new(SystemDevices),
+            self_view: Vec::new(),
         }
     }
 }
@@ -146,6 +149,8 @@ impl Party {
         let host = Host::new(Arc::clone(&runtime) as Arc<dyn Runtime>, Arc::new(Inline(Arc::clone(&runtime))))
             .with_devices(with.opener);
         let (remote, own) = (Pictures::new(world), Pictures::new(world));
+        let mut self_view = with.self_view;
+        self_view.push(Box::new(own.clone()));
         let sound = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&sound);
         let config = CallConfig {
@@ -158,7 +163,7 @@ impl Party {
             video: VideoSettings { format: VideoFormat { size: Size::SMALL, fps: FPS }, rate: BitRate::from_kbps(400) },
             sinks: Sinks {
                 remote_video: vec![Box::new(remote.clone())],
-                self_view: vec![Box::new(own.clone())],
+                self_view,
                 remote_audio: vec![Box::new(move |samples: &[f32]| {
                     heard.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(samples);
                 })],

@@ -1,3 +1,5 @@
+//! From a code to a call: the states that both sides go through.
+
 use visavis_engine::Event;
 use visavis_engine::call::SignalingState;
 

@@ -1,3 +1,5 @@
+//! A network that loses packets.
+
 use std::time::Duration;
 
 use visavis_testkit::net::LinkConfig;

@@ -12,5 +12,6 @@ mod hang_up;
 mod harness;
 mod joining;
 mod loss;
+mod panic;
 mod pictures;
 mod server_gone;

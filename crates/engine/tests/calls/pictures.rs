@@ -1,3 +1,5 @@
+//! Pictures and sound on a good network: all of them, in order, late by the way alone.
+
 use std::time::Duration;
 
 use visavis_testkit::sound::pitch_hz;

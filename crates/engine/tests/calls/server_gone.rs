@@ -1,3 +1,5 @@
+//! A server that crashes in the middle of a call, and comes back.
+
 use std::time::Duration;
 
 use visavis_engine::Event;
