@@ -1,12 +1,15 @@
 # shellcheck shell=bash
 # The installable package: built by Tauri's own tool, and tried as a person would. Sourced by ./dev after setup.sh.
 
+# Tauri's bundler, which npm brings as a binary. It is no dependency of the UI: only who packages needs it.
+readonly TAURI_CLI=@tauri-apps/cli@2.12.5
+
 # Builds the bundles named (deb, rpm, ...), and prints where each is. Arguments after them go to Tauri's build.
 build_package() {
   local bundles=$1
   shift
   build_ui
-  ui/node_modules/.bin/tauri build --ci --bundles "$bundles" "$@"
+  npx --yes "$TAURI_CLI" build --ci --bundles "$bundles" "$@"
 }
 
 # The .deb installed on this machine, started by its menu entry's command on a display that nobody sees, and removed.
