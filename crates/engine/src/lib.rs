@@ -152,9 +152,11 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
         counters: Arc::clone(&counters),
         keyframes: keyframe,
     };
-    host.spawn_media("audio", guarded("sound", &reports, sound.run(audio_commands)));
-    host.spawn_media("video-out", guarded("sending video", &reports, pictures_out.run(video_commands)));
-    host.spawn_media("video-in", guarded("receiving video", &reports, pictures_in.run(video_sources)));
+    let no_sound = vec![DeviceReport::Microphone(None), DeviceReport::Speaker(None)];
+    let no_camera = vec![DeviceReport::Camera(None)];
+    host.spawn_media("audio", guarded("sound", no_sound, &reports, sound.run(audio_commands)));
+    host.spawn_media("video-out", guarded("sending video", no_camera, &reports, pictures_out.run(video_commands)));
+    host.spawn_media("video-in", guarded("receiving video", Vec::new(), &reports, pictures_in.run(video_sources)));
     drop(reports);
 
     let wiring = Wiring {
@@ -173,17 +175,21 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
     Ok((Call(wish), watcher))
 }
 
-/// Runs media to its end, which is when it lets go of `reports`. A panic ends it, not the call.
+/// Runs media to its end, which is when it lets go of `reports`. A panic ends it, not the call; `closed` is then true of
+/// its devices.
 fn guarded(
     what: &'static str,
+    closed: Vec<DeviceReport>,
     reports: &mpsc::UnboundedSender<DeviceReport>,
     media: impl Future<Output = ()> + Send + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
     let reports = reports.clone();
     async move {
         if AssertUnwindSafe(media).catch_unwind().await.is_err() {
-            // The engine's loop may have ended already.
-            let _ = reports.unbounded_send(DeviceReport::ended(what));
+            for report in closed.into_iter().chain([DeviceReport::ended(what)]) {
+                // The engine's loop may have ended already.
+                let _ = reports.unbounded_send(report);
+            }
         }
     }
 }

@@ -29,6 +29,11 @@ fn a_panic_ends_a_medium_and_not_the_call() {
             _ => None,
         };
         assert_eq!(meeting.a.until("failure", failed).await, "sending video");
+        let open = meeting.a.log().into_iter().rev().find_map(|(_, event)| match event {
+            Event::Local(local) => Some(local.camera),
+            _ => None,
+        });
+        assert_eq!(open, Some(None), "the camera is said to be closed");
         let since = world.elapsed();
         meeting.pass(Duration::from_secs(2)).await;
         assert!(meeting.a.remote.longest_gap_since(since) < Duration::from_millis(100));
