@@ -33,6 +33,30 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 const THEIRS: &str = "theirs";
 /// What our microphone hears: a sine of this pitch, peak 0.25.
 const PITCH_HZ: u32 = 440;
+/// A browser that takes VP8 alone, as some builds of Firefox do.
+const VP8_ALONE: [&str; 1] = ["video/VP8"];
+
+/// A server process, and a browser with the page open.
+struct Rig {
+    url: String,
+    page: Page,
+    browser: Driver,
+    _pages: PageServer,
+    _server: ServerProcess,
+}
+
+impl Rig {
+    async fn start() -> Result<Self> {
+        let (server, pages) = (ServerProcess::start(), PageServer::start().await?);
+        let browser = Driver::chromium(&[]).await?;
+        let page = Page::open(browser.client(), &pages).await?;
+        Ok(Self { url: format!("ws://{}/ws", server.address), page, browser, _pages: pages, _server: server })
+    }
+
+    async fn close(self) -> Result<()> {
+        self.browser.close().await
+    }
+}
 
 /// Our side: the engine with a test pattern and a tone.
 struct Ours {
@@ -249,33 +273,29 @@ async fn a_whole_conversation(ours: &mut Ours, page: &Page) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chromium_joins_us_and_hangs_up() -> Result<()> {
-    let (server, pages) = (ServerProcess::start(), PageServer::start().await?);
-    let url = format!("ws://{}/ws", server.address);
-    let browser = Driver::chromium(&[]).await?;
-    let page = Page::open(browser.client(), &pages).await?;
-    let mut ours = Ours::start(Intent::Create, &url)?;
+    let rig = Rig::start().await?;
+    let (url, page) = (&rig.url, &rig.page);
+    let mut ours = Ours::start(Intent::Create, url)?;
     let code = ours.code().await?;
-    page.start(THEIRS, &url, Some(&code), None).await?;
-    a_whole_conversation(&mut ours, &page).await?;
+    page.start(THEIRS, url, Some(&code), None).await?;
+    a_whole_conversation(&mut ours, page).await?;
 
     page.hang_up(THEIRS).await?;
     let begin = Instant::now();
     assert_eq!(ours.closed().await?, CloseReason::PeerHungUp);
     assert!(begin.elapsed() < AT_ONCE, "the hang-up took {:?}", begin.elapsed());
     ours.finished().await?;
-    browser.close().await
+    rig.close().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn we_join_chromium_and_hang_up() -> Result<()> {
-    let (server, pages) = (ServerProcess::start(), PageServer::start().await?);
-    let url = format!("ws://{}/ws", server.address);
-    let browser = Driver::chromium(&[]).await?;
-    let page = Page::open(browser.client(), &pages).await?;
-    page.start(THEIRS, &url, None, None).await?;
+    let rig = Rig::start().await?;
+    let (url, page) = (&rig.url, &rig.page);
+    page.start(THEIRS, url, None, None).await?;
     let code = RoomCode::parse(&page.code(THEIRS).await?)?;
-    let mut ours = Ours::start(Intent::Join(code), &url)?;
-    a_whole_conversation(&mut ours, &page).await?;
+    let mut ours = Ours::start(Intent::Join(code), url)?;
+    a_whole_conversation(&mut ours, page).await?;
 
     ours.call.hang_up();
     let begin = Instant::now();
@@ -283,17 +303,17 @@ async fn we_join_chromium_and_hang_up() -> Result<()> {
     assert!(begin.elapsed() < AT_ONCE, "the hang-up took {:?}", begin.elapsed());
     assert_eq!(ours.closed().await?, CloseReason::HungUp);
     ours.finished().await?;
-    browser.close().await
+    rig.close().await
 }
-
-/// A browser that takes VP8 alone, as some builds of Firefox do.
-const VP8_ALONE: [&str; 1] = ["video/VP8"];
 
 /// There is sound both ways, we say why there is no picture, and the end is an end.
 async fn a_conversation_without_pictures(ours: &mut Ours, page: &Page) -> Result<()> {
-    let reason = |event: &Event| match event {
-        Event::Device(DeviceReport::Failed { what: "video", reason }) => Some(reason.clone()),
-        _ => None,
+    let reason = |event: &Event| {
+        if let Event::Device(DeviceReport::Failed { what: "video", reason }) = event {
+            Some(reason.clone())
+        } else {
+            None
+        }
     };
     let reason = ours.until("the reason why there is no picture", reason).await?;
     assert!(reason.contains("H.264") && reason.contains("sound"), "{reason}");
@@ -309,26 +329,22 @@ async fn a_conversation_without_pictures(ours: &mut Ours, page: &Page) -> Result
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_without_our_video_codec_that_joins_us_is_heard() -> Result<()> {
-    let (server, pages) = (ServerProcess::start(), PageServer::start().await?);
-    let url = format!("ws://{}/ws", server.address);
-    let browser = Driver::chromium(&[]).await?;
-    let page = Page::open(browser.client(), &pages).await?;
-    let mut ours = Ours::start(Intent::Create, &url)?;
+    let rig = Rig::start().await?;
+    let (url, page) = (&rig.url, &rig.page);
+    let mut ours = Ours::start(Intent::Create, url)?;
     let code = ours.code().await?;
-    page.start(THEIRS, &url, Some(&code), Some(&VP8_ALONE)).await?;
-    a_conversation_without_pictures(&mut ours, &page).await?;
-    browser.close().await
+    page.start(THEIRS, url, Some(&code), Some(&VP8_ALONE)).await?;
+    a_conversation_without_pictures(&mut ours, page).await?;
+    rig.close().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_without_our_video_codec_that_we_join_is_heard() -> Result<()> {
-    let (server, pages) = (ServerProcess::start(), PageServer::start().await?);
-    let url = format!("ws://{}/ws", server.address);
-    let browser = Driver::chromium(&[]).await?;
-    let page = Page::open(browser.client(), &pages).await?;
-    page.start(THEIRS, &url, None, Some(&VP8_ALONE)).await?;
+    let rig = Rig::start().await?;
+    let (url, page) = (&rig.url, &rig.page);
+    page.start(THEIRS, url, None, Some(&VP8_ALONE)).await?;
     let code = RoomCode::parse(&page.code(THEIRS).await?)?;
-    let mut ours = Ours::start(Intent::Join(code), &url)?;
-    a_conversation_without_pictures(&mut ours, &page).await?;
-    browser.close().await
+    let mut ours = Ours::start(Intent::Join(code), url)?;
+    a_conversation_without_pictures(&mut ours, page).await?;
+    rig.close().await
 }
