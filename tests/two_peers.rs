@@ -159,3 +159,54 @@ fn a_call_works_with_no_device_at_all() {
     assert_eq!((&media["microphone"], &media["camera"]), (&Value::Bool(false), &Value::Bool(false)));
     assert_eq!((ann.wait().code(), bob.wait().code()), (Some(0), Some(0)));
 }
+
+/// What is behind an address that answers, but not as a Visavis server would.
+fn impostor(answer: &'static str) -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().map_while(Result::ok) {
+            let mut request = [0; 2048];
+            // Whatever was asked, and whether or not anybody still listens.
+            let _ = socket.read(&mut request);
+            let _ = socket.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn an_address_that_is_no_server_is_said_to_be_none() {
+    for answer in ["HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", ""] {
+        let address = impostor(answer);
+        let mut peer = cli(&address, &["create"], "none", &[]);
+        let closed = state(&peer, "closed");
+        assert_eq!(closed["reason"], "server-unreachable", "{answer:?}: {closed}");
+        assert_eq!(peer.wait().code(), Some(3));
+    }
+}
+
+#[test]
+fn devices_that_are_not_there_are_named_and_the_call_goes_on() {
+    let server = ServerProcess::start();
+    let (_ann, code) = create(&server, "silence", &[]);
+    let mut command = std::process::Command::new(programs::program("visavis-cli"));
+    command.args(["join", &code, "--server", &server.address, "--json", "--for", "3"]);
+    command.args(["--camera", "No such camera", "--mic", "No such microphone", "--speaker", "No such speaker"]);
+    let mut bob = Process::start(&mut command);
+    let mut lost = std::collections::BTreeSet::new();
+    let mut connected = false;
+    while lost.len() < 3 || !connected {
+        let line = bob.line().expect("the call ended before all was said");
+        let event: Value = serde_json::from_str(&line).unwrap();
+        if event["event"] == "device-lost" {
+            assert!(!event["text"].as_str().unwrap().is_empty(), "{event}");
+            lost.insert(event["kind"].as_str().unwrap().to_owned());
+        }
+        connected |= event["event"] == "call-state" && event["state"] == "connected";
+    }
+    assert_eq!(lost.into_iter().collect::<Vec<_>>(), ["camera", "microphone", "speaker"]);
+    assert_eq!(state(&bob, "closed")["reason"], "hung-up");
+    assert_eq!(bob.wait().code(), Some(0));
+}
