@@ -230,6 +230,9 @@ impl<S: Shell> Controller<S> {
         self.shell
             .store(map.clone())
             .map_err(|error| refused(format!("The settings couldn't be saved: {error}. The old ones still hold.")))?;
+        if let Err(error) = self.files.restrict_main() {
+            tracing::warn!(%error, "the settings file can be read by other users");
+        }
         let view = {
             let mut inner = self.lock();
             inner.settings = settings.clone();

@@ -200,7 +200,6 @@ impl Model {
                 self.call.phase = CallPhase::Reconnecting { since_ms: self.since(now), side };
             }
             CallState::Closed(reason) => self.on_closed(now, reason),
-            _ => return Changed::NOTHING,
         }
         Changed::CALL
     }

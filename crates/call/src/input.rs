@@ -17,7 +17,6 @@ pub enum Intent {
 
 /// Everything that can happen to a call, besides time passing.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Input {
     /// The person, or the devices, changed something.
     Command(Command),
@@ -100,7 +99,6 @@ pub struct Candidate {
 
 /// What the session wants done, or known.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Output {
     /// To the socket of the server.
     Socket(SocketAction),
@@ -163,7 +161,6 @@ pub enum TransportAction {
 
 /// What whoever watches the call is told.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum CallEvent {
     /// The call's state changed.
     State(CallState),

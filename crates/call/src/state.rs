@@ -8,7 +8,6 @@ use visavis_signaling::{Nameplate, RoomCode};
 
 /// Where a call stands. The transitions, with their drawing, are in `session/transitions.rs`.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum CallState {
     /// Reaching the server, or in line to be let in.
     New,
@@ -102,7 +101,6 @@ pub enum SignalingState {
 
 /// Why a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum CloseReason {
     /// We hung up.
     HungUp,

@@ -136,7 +136,7 @@ impl PeerLink {
                 self.session(TransportInput::State(PeerState::Closed));
             }
             // Packets find their way by the queues; the enum may grow.
-            TransportEvent::RemoteVideo { .. } | TransportEvent::RemoteAudio { .. } | _ => {}
+            TransportEvent::RemoteVideo { .. } | TransportEvent::RemoteAudio { .. } => {}
         }
     }
 

@@ -41,7 +41,7 @@ impl Exit {
             CloseReason::NoSuchRoom { .. } | CloseReason::RoomFull | CloseReason::NoAnswer => Self::Code,
             CloseReason::Expired => Self::Nobody,
             CloseReason::ServerUnreachable { .. } | CloseReason::ServerRefused { .. } => Self::Server,
-            _ => Self::Failed,
+            CloseReason::BadMessage { .. } | CloseReason::TransportFailed { .. } => Self::Failed,
         }
     }
 }

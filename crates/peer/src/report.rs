@@ -85,7 +85,6 @@ fn as_text(event: &Event) -> Option<String> {
             CallState::Connected { .. } => "Connected.".to_owned(),
             CallState::Disconnected { .. } => "Connection lost. Looking for another path…".to_owned(),
             CallState::Closed(reason) => reason.to_string(),
-            _ => return None,
         }),
         Event::Signaling(SignalingState::Offline { reason }) => Some(format!("Server lost ({reason}), trying again…")),
         Event::InLine { ahead } if *ahead > 0 => Some(format!("{ahead} before you in line…")),

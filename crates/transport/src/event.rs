@@ -6,7 +6,6 @@ use crate::error::TransportError;
 
 /// What happens on a connection.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum TransportEvent {
     /// An address of ours, for the other side.
     Candidate(Candidate),

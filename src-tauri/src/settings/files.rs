@@ -103,6 +103,14 @@ impl SettingsFiles {
         fs::rename(&beside, &self.spare)
     }
 
+    /// Closes the store's file to other users of the machine: it holds TURN passwords.
+    ///
+    /// # Errors
+    /// When the system refuses, or the file isn't there.
+    pub fn restrict_main(&self) -> io::Result<()> {
+        restrict(&File::open(&self.main)?)
+    }
+
     /// Moves what can't be used out of the way, under a name that says what it is.
     fn set_aside(&self) {
         for path in [&self.main, &self.spare] {

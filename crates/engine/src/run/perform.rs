@@ -23,7 +23,6 @@ impl CallLoop {
                 Output::Socket(action) => self.on_socket_action(action),
                 Output::Transport { generation, action } => self.on_transport_action(generation, action),
                 Output::Event(event) => self.on_call_event(event),
-                _ => {}
             }
         }
     }
@@ -86,7 +85,6 @@ impl CallLoop {
             CallEvent::InLine { ahead } => self.tell(Event::InLine { ahead }),
             CallEvent::Dropped { count } => self.tell(Event::Dropped { count }),
             CallEvent::Deadline(timer) => tracing::debug!(timer = timer.name(), "a deadline has passed"),
-            _ => {}
         }
     }
 
@@ -113,8 +111,7 @@ impl CallLoop {
             | CallState::Verifying
             | CallState::Connecting
             | CallState::Connected { .. }
-            | CallState::Disconnected { .. }
-            | _ => {}
+            | CallState::Disconnected { .. } => {}
         }
     }
 
