@@ -40,7 +40,7 @@ pub struct Sinks {
 }
 
 /// Which devices to use.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Devices {
     /// The camera.
     pub camera: CameraChoice,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures::channel::mpsc;
 use futures::future::{Either, ready, select};
 use futures::{FutureExt, Stream, StreamExt, pin_mut, select_biased, stream};
-use visavis_call::{Command, Input, MediaState, Session, SocketInput};
+use visavis_call::{CallState, Command, Input, MediaState, Session, SocketInput};
 use visavis_transport::{MediaSender, PacketSource, TransportConfig};
 
 use crate::audio::AudioCommand;
@@ -72,6 +72,8 @@ pub(crate) struct CallLoop {
     wiring: Wiring,
     session: Session,
     local: LocalMedia,
+    /// What is wanted and known not to be there. A device that is still being opened isn't missing.
+    missing: MediaState,
     socket: Option<SocketSender>,
     /// Counts sockets, so that the last words of an old one aren't taken for those of the new one.
     sockets: u64,
@@ -104,6 +106,7 @@ impl CallLoop {
             wiring,
             session,
             local: LocalMedia { wanted: media, ..LocalMedia::default() },
+            missing: MediaState::default(),
             socket: None,
             sockets: 0,
             socket_events,
@@ -138,7 +141,7 @@ impl CallLoop {
         let late = pin!(late.sleep(RELEASE_TIMEOUT));
         let released = pin!(async {
             while let Some(report) = inbox.reports.next().await {
-                self.on_device(report);
+                self.on_device(self.wiring.host.now(), report);
             }
             while from_link.next().await.is_some() {}
         });
@@ -181,6 +184,10 @@ impl CallLoop {
 
     fn on_heard(&mut self, heard: Heard) {
         let now = self.wiring.host.now();
+        // However much there is to hear, deadlines hold.
+        if self.session.poll_timeout().is_some_and(|at| at <= now) {
+            self.session.handle_timeout(now);
+        }
         match heard {
             Heard::Wish(wish) => self.on_wish(now, wish),
             Heard::Socket(number, input) if number == self.sockets => {
@@ -189,9 +196,9 @@ impl CallLoop {
             Heard::Socket(..) => {}
             Heard::Link(generation, event) if generation == self.generation => self.on_link(now, generation, event),
             Heard::Link(..) => {}
-            Heard::Device(report) => self.on_device(report),
+            Heard::Device(report) => self.on_device(now, report),
             Heard::NeedKeyframe => self.ask_link(LinkCommand::RequestKeyframe),
-            Heard::Deadline => self.session.handle_timeout(now),
+            Heard::Deadline => {}
             Heard::Measure => self.ask_link(LinkCommand::Stats),
         }
     }
@@ -206,18 +213,22 @@ impl CallLoop {
             }
             Wish::Camera(on) => {
                 self.local.wanted.camera = on;
+                self.missing.camera = false;
                 self.media_changed(now);
                 self.open_camera();
             }
             Wish::Devices(devices) => {
-                self.wiring.devices = devices;
-                self.open_devices();
+                let old = std::mem::replace(&mut self.wiring.devices, devices);
+                self.reopen_changed(&old);
             }
         }
     }
 
     fn media_changed(&mut self, now: Instant) {
-        self.session.handle_input(now, Input::Command(Command::Media(self.local.wanted)));
+        let MediaState { microphone, camera } = self.local.wanted;
+        let sent =
+            MediaState { microphone: microphone && !self.missing.microphone, camera: camera && !self.missing.camera };
+        self.session.handle_input(now, Input::Command(Command::Media(sent)));
         self.tell(Event::Local(self.local.clone()));
     }
 
@@ -232,7 +243,10 @@ impl CallLoop {
                 let _ = self.wiring.audio.unbounded_send(AudioCommand::Receive(sources.audio));
             }
             LinkEvent::KeyframeWanted => self.tell_video(VideoOutCommand::Keyframe),
-            LinkEvent::VideoRefused => self.on_device(DeviceReport::video_refused()),
+            LinkEvent::VideoRefused => {
+                self.tell_video(VideoOutCommand::Stop);
+                self.on_device(now, DeviceReport::video_refused());
+            }
             LinkEvent::Stats(carried) => {
                 let stats = self.meter.read(now, self.wiring.counters.snapshot(), *carried);
                 self.session.handle_input(now, Input::Command(Command::Report(stats.report())));
@@ -241,19 +255,30 @@ impl CallLoop {
         }
     }
 
-    fn on_device(&mut self, report: DeviceReport) {
+    fn on_device(&mut self, now: Instant, report: DeviceReport) {
+        let missing = self.missing;
         match &report {
-            DeviceReport::Camera(name) => self.local.camera.clone_from(name),
-            DeviceReport::Microphone(name) => self.local.microphone.clone_from(name),
+            DeviceReport::Camera(name) => {
+                self.local.camera.clone_from(name);
+                self.missing.camera = name.is_none() && self.local.wanted.camera;
+            }
+            DeviceReport::Microphone(name) => {
+                self.local.microphone.clone_from(name);
+                self.missing.microphone = name.is_none();
+            }
             DeviceReport::Speaker(name) => self.local.speaker.clone_from(name),
             DeviceReport::Lost { kind, .. } => match *kind {
-                "camera" => self.local.camera = None,
-                "microphone" => self.local.microphone = None,
+                "camera" => (self.local.camera, self.missing.camera) = (None, true),
+                "microphone" => (self.local.microphone, self.missing.microphone) = (None, true),
                 _ => self.local.speaker = None,
             },
             DeviceReport::Failed { .. } => {}
         }
-        self.tell(Event::Local(self.local.clone()));
+        if missing == self.missing || matches!(self.session.state(), CallState::Closed(_)) {
+            self.tell(Event::Local(self.local.clone()));
+        } else {
+            self.media_changed(now);
+        }
         self.tell(Event::Device(report));
     }
 }

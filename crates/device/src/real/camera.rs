@@ -311,12 +311,18 @@ fn find(name: Option<&str>) -> Result<CameraInfo, DeviceError> {
 /// All cameras; the first is the one that `default` means.
 pub(crate) fn list() -> Result<Vec<DeviceInfo>, String> {
     let found = cameras().map_err(|why| why.to_string())?;
-    let info = |(place, info): (usize, &CameraInfo)| DeviceInfo {
-        id: id(info),
-        name: info.human_name(),
-        is_default: place == 0,
-    };
-    Ok(found.iter().enumerate().map(info).collect())
+    let mut listed: Vec<DeviceInfo> = Vec::with_capacity(found.len());
+    for info in &found {
+        let (mut id, mut name) = (id(info), info.human_name());
+        // Two webcams of one make have one name: the second is told apart by its number.
+        if listed.iter().any(|other| other.id == id) {
+            let number = info.index().as_string();
+            name = format!("{name} ({number})");
+            id = if cfg!(target_os = "linux") { format!("/dev/video{number}") } else { number };
+        }
+        listed.push(DeviceInfo { id, name, is_default: listed.is_empty() });
+    }
+    Ok(listed)
 }
 
 #[cfg(test)]

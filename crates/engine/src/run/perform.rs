@@ -105,7 +105,6 @@ impl CallLoop {
                 self.tell_video(VideoOutCommand::Stop);
                 self.tell_video(VideoOutCommand::Camera(None));
             }
-            // The enum may grow.
             CallState::New
             | CallState::Waiting { .. }
             | CallState::Verifying
@@ -123,6 +122,20 @@ impl CallLoop {
         let _ = self.wiring.audio.unbounded_send(AudioCommand::Microphone(Some(microphone)));
         let _ = self.wiring.audio.unbounded_send(AudioCommand::Speaker(Some(speaker)));
         self.open_camera();
+    }
+
+    /// Opens those that were changed; the others go on undisturbed.
+    pub(super) fn reopen_changed(&self, old: &Devices) {
+        let Devices { camera, microphone, speaker } = self.wiring.devices.clone();
+        if microphone != old.microphone {
+            let _ = self.wiring.audio.unbounded_send(AudioCommand::Microphone(Some(microphone)));
+        }
+        if speaker != old.speaker {
+            let _ = self.wiring.audio.unbounded_send(AudioCommand::Speaker(Some(speaker)));
+        }
+        if camera != old.camera {
+            self.open_camera();
+        }
     }
 
     /// What is off is closed, not covered.
