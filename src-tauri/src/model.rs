@@ -9,7 +9,7 @@ use visavis_engine::{CallStats, DeviceReport, Event, Path, PathEnd};
 use crate::quality;
 use crate::view::{
     CallPhase, CallView, ConnectionView, EndReason, LocalView, NoticeAction, NoticeView, PathKind, PathView, PeerState,
-    Preparation, QualityView, RemoteView, Side, SignalingState,
+    QualityView, RemoteView, Side, SignalingState,
 };
 
 /// Which views an event changed.
@@ -70,8 +70,8 @@ impl Model {
         self.call.local = local(media);
         self.joining = code.is_some();
         self.call.phase = match &code {
-            Some(code) => CallPhase::Joining { code: code.to_string() },
-            None => CallPhase::Preparing { what: Preparation::Server },
+            Some(code) => CallPhase::Joining { code: code.to_string(), ahead: 0 },
+            None => CallPhase::Preparing,
         };
         self.code = code;
     }
@@ -125,7 +125,7 @@ impl Model {
                 *since_ms = self.since(now);
             }
             CallPhase::Idle
-            | CallPhase::Preparing { .. }
+            | CallPhase::Preparing
             | CallPhase::Waiting { .. }
             | CallPhase::Joining { .. }
             | CallPhase::Connecting { .. }
@@ -182,10 +182,10 @@ impl Model {
             CallState::New => return Changed::NOTHING,
             CallState::Waiting { code } => {
                 self.code = Some(code.clone());
-                self.call.phase = CallPhase::Waiting { code: code.to_string(), knocking: false };
+                self.call.phase = CallPhase::Waiting { code: code.to_string(), knocking: false, local_only: false };
             }
             CallState::Verifying if self.joining => {}
-            CallState::Verifying => self.call.phase = CallPhase::Waiting { code: self.code_text(), knocking: true },
+            CallState::Verifying => self.call.phase = CallPhase::Waiting { code: self.code_text(), knocking: true, local_only: false },
             CallState::Connecting => self.call.phase = CallPhase::Connecting { code: self.code_text() },
             CallState::Connected { .. } => {
                 self.connected.get_or_insert(now);
@@ -339,9 +339,9 @@ mod tests {
         let mut model = Model::idle();
         model.begin(None, ON);
         model.apply(now, &Event::State(CallState::Waiting { code: code() }));
-        assert_eq!(model.call(now).phase, CallPhase::Waiting { code: "482713".into(), knocking: false });
+        assert_eq!(model.call(now).phase, CallPhase::Waiting { code: "482713".into(), knocking: false, local_only: false });
         model.apply(now, &Event::State(CallState::Verifying));
-        assert_eq!(model.call(now).phase, CallPhase::Waiting { code: "482713".into(), knocking: true });
+        assert_eq!(model.call(now).phase, CallPhase::Waiting { code: "482713".into(), knocking: true, local_only: false });
         model.apply(now, &Event::State(CallState::Connected { since: now }));
         let later = now + Duration::from_secs(5);
         assert_eq!(model.call(later).phase, CallPhase::Connected { since_ms: 5000 });

@@ -50,22 +50,23 @@ pub struct CallView {
 pub enum CallPhase {
     /// No call.
     Idle,
-    /// A call was asked for, and there is no code yet.
-    Preparing {
-        /// What is being done.
-        what: Preparation,
-    },
+    /// A call was asked for, and the server that gives it a code is being reached.
+    Preparing,
     /// The code is out, and nobody has joined.
     Waiting {
         /// The code to pass on, in its written form.
         code: String,
         /// Somebody has typed the code and is being let in.
         knocking: bool,
+        /// The code works on this machine only: the call began without a server address.
+        local_only: bool,
     },
     /// A code was typed here, and its room is being asked for.
     Joining {
         /// The code that was typed, in its written form.
         code: String,
+        /// How many others who typed the same code are let in first; 0 when it is our turn.
+        ahead: u32,
     },
     /// The two have met and look for a path.
     Connecting {
@@ -93,31 +94,19 @@ pub enum CallPhase {
         /// From connected to ended, milliseconds; `None` when it never connected.
         #[ts(type = "number | null")]
         duration_ms: Option<u64>,
-        /// Whether `again` can call the same person without a new code.
+        /// Whether `again` tries the same again: `false` once the call was connected, as its code is used up then, and
+        /// another call begins with a new one.
         can_again: bool,
     },
 }
 
-/// What is done before there is a code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "kebab-case")]
-#[ts(export_to = "view.ts")]
-pub enum Preparation {
-    /// Opening the microphone and the camera.
-    Devices,
-    /// Reaching the server.
-    Server,
-}
-
-/// Which end of the call something happened to.
+/// Whose connection dropped, as far as this machine can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 #[ts(export_to = "view.ts")]
 pub enum Side {
     /// This machine.
     Local,
-    /// The other person's machine.
-    Remote,
     /// Not known yet.
     Unknown,
 }
@@ -187,10 +176,6 @@ pub struct NoticeView {
 pub enum NoticeAction {
     /// Open the settings.
     OpenSettings,
-    /// Open the camera again.
-    RetryCamera,
-    /// Open the microphone again.
-    RetryMicrophone,
 }
 
 /// The two connections under a call.

@@ -36,11 +36,7 @@ profile: string | null, };
 /**
  * How far the call is. Each variant has its own screen.
  */
-export type CallPhase = { "kind": "idle" } | { "kind": "preparing", 
-/**
- * What is being done.
- */
-what: Preparation, } | { "kind": "waiting", 
+export type CallPhase = { "kind": "idle" } | { "kind": "preparing" } | { "kind": "waiting", 
 /**
  * The code to pass on, in its written form.
  */
@@ -48,11 +44,19 @@ code: string,
 /**
  * Somebody has typed the code and is being let in.
  */
-knocking: boolean, } | { "kind": "joining", 
+knocking: boolean, 
+/**
+ * The code works on this machine only: the call began without a server address.
+ */
+localOnly: boolean, } | { "kind": "joining", 
 /**
  * The code that was typed, in its written form.
  */
-code: string, } | { "kind": "connecting", 
+code: string, 
+/**
+ * How many others who typed the same code are let in first; 0 when it is our turn.
+ */
+ahead: number, } | { "kind": "connecting", 
 /**
  * The code of the call.
  */
@@ -78,7 +82,8 @@ reason: EndReason,
  */
 durationMs: number | null, 
 /**
- * Whether `again` can call the same person without a new code.
+ * Whether `again` tries the same again: `false` once the call was connected, as its code is used up then, and
+ * another call begins with a new one.
  */
 canAgain: boolean, };
 
@@ -238,7 +243,7 @@ level: number, };
 /**
  * What the user can do about a notice.
  */
-export type NoticeAction = "open-settings" | "retry-camera" | "retry-microphone";
+export type NoticeAction = "open-settings";
 
 /**
  * Something the user should know while it is true: the cause, what still works, and at most one action.
@@ -287,11 +292,6 @@ protocol: string, };
  * The peer connection's own states, as the W3C names them (`RTCPeerConnectionState`).
  */
 export type PeerState = "new" | "connecting" | "connected" | "disconnected" | "failed" | "closed";
-
-/**
- * What is done before there is a code.
- */
-export type Preparation = "devices" | "server";
 
 /**
  * How good the call is, over the last few seconds.
@@ -399,9 +399,9 @@ microphone: string,
 speaker: string, };
 
 /**
- * Which end of the call something happened to.
+ * Whose connection dropped, as far as this machine can tell.
  */
-export type Side = "local" | "remote" | "unknown";
+export type Side = "local" | "unknown";
 
 /**
  * The connection to the server.
