@@ -31,12 +31,13 @@ function type(field: HTMLElement, value: string) {
 describe("every view has its screen", () => {
   const expected: Record<string, string> = {
     idle: "Visavis",
-    preparing: "Opening camera and microphone",
+    preparing: "Reaching the server",
     waiting: "Give this code to the other person",
     "sound-only": "Give this code to the other person",
     words: "Give this code to the other person",
     knocking: "Give this code to the other person",
     joining: "Looking for the other person",
+    "in-line": "Looking for the other person",
     connecting: "Connecting",
     connected: "Call",
     muted: "Call",
@@ -163,7 +164,7 @@ describe("in a call", () => {
 
   it("says which side dropped", async () => {
     await open(scenes["reconnecting"] ?? idle);
-    expect(screen.getByText(/Their connection dropped/)).toBeTruthy();
+    expect(screen.getByText(/Your connection dropped/)).toBeTruthy();
   });
 });
 

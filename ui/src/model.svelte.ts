@@ -1,8 +1,15 @@
 import { errorView, type Backend } from "./backend/backend";
-import type { AppView, ErrorView, NoticeAction, SettingsView } from "./bindings/view";
+import type { AppView, CallPhase, ErrorView, NoticeAction, SettingsView } from "./bindings/view";
 import { exhaustive } from "./exhaustive";
 import { text } from "./text";
 import { VideoFeed } from "./video/feed";
+
+type PhaseKind = CallPhase["kind"];
+
+/** Whether the two are in a call, be it one that is just being brought back. */
+function talking(kind: PhaseKind | undefined): boolean {
+  return kind === "connected" || kind === "reconnecting";
+}
 
 /** What the window knows: the newest view models, what is open beside them, and what was refused last. */
 export class Model {
@@ -30,8 +37,9 @@ export class Model {
     await this.attempt(async () => {
       await this.backend.listen({
         "call-state": (call) => {
+          const before = this.view?.call.phase.kind;
           take({ call });
-          if (call.phase.kind === "connected") this.typedCode = "";
+          this.#follow(before, call.phase.kind);
         },
         "connection-state": (connection) => {
           take({ connection });
@@ -42,6 +50,27 @@ export class Model {
       });
       this.view = { ...(await this.backend.getView()), ...heard };
     });
+  }
+
+  /** Puts away what a change of phase has left behind. */
+  #follow(before: PhaseKind | undefined, now: PhaseKind): void {
+    if (!talking(now)) {
+      this.qualityOpen = false;
+    } else if (!talking(before)) {
+      this.typedCode = "";
+      this.closeSettings();
+    }
+  }
+
+  openSettings(): void {
+    this.settingsOpen = true;
+  }
+
+  /** Closes the settings and forgets what was refused in them. */
+  closeSettings(): void {
+    if (!this.settingsOpen) return;
+    this.settingsOpen = false;
+    this.failure = null;
   }
 
   /** Runs a command; a refusal is kept for the screen to show, and returned. */
@@ -75,24 +104,17 @@ export class Model {
   }
 
   act(action: NoticeAction): void {
-    switch (action) {
-      case "open-settings":
-        this.settingsOpen = true;
-        return;
-      case "retry-camera":
-        void this.attempt(() => this.backend.setCamera(true));
-        return;
-      case "retry-microphone":
-        void this.attempt(() => this.backend.setMicrophone(true));
-        return;
-      default:
-        exhaustive(action);
-    }
+    const actions: Record<NoticeAction, () => void> = {
+      "open-settings": () => {
+        this.openSettings();
+      },
+    };
+    actions[action]();
   }
 
   /** One step back, whatever is in front. In a call it never hangs up. */
   back(): void {
-    if (this.settingsOpen) this.settingsOpen = false;
+    if (this.settingsOpen) this.closeSettings();
     else if (this.failure !== null) this.failure = null;
     else if (this.qualityOpen) this.qualityOpen = false;
     else this.leave();

@@ -1,12 +1,13 @@
 import type { CallPhase, EndReason } from "./bindings/view";
 import { exhaustive } from "./exhaustive";
+import { codeBlocks } from "./start/code";
 import { text } from "./text";
 
 /** What fills the window. */
 export type Screen =
   | { kind: "start"; error: EndReason | null }
-  | { kind: "progress"; words: string; code: string | null }
-  | { kind: "waiting"; code: string; knocking: boolean }
+  | { kind: "progress"; words: string; more: string }
+  | { kind: "waiting"; code: string; knocking: boolean; localOnly: boolean }
   | { kind: "call" }
   | { kind: "ended"; reason: EndReason; durationMs: number | null; canAgain: boolean };
 
@@ -19,13 +20,13 @@ export function screenOf(phase: CallPhase): Screen {
     case "idle":
       return { kind: "start", error: null };
     case "preparing":
-      return { kind: "progress", words: text.progress[phase.what], code: null };
+      return { kind: "progress", words: text.progress.preparing, more: "" };
     case "waiting":
       return phase;
     case "joining":
-      return { kind: "progress", words: text.progress.joining, code: phase.code };
+      return { kind: "progress", words: text.progress.joining, more: joining(phase.code, phase.ahead) };
     case "connecting":
-      return { kind: "progress", words: text.progress.connecting, code: phase.code };
+      return { kind: "progress", words: text.progress.connecting, more: written(phase.code) };
     case "connected":
     case "reconnecting":
       return { kind: "call" };
@@ -36,4 +37,31 @@ export function screenOf(phase: CallPhase): Screen {
     default:
       return exhaustive(phase);
   }
+}
+
+/** Whether camera and microphone are in use in a phase: then they are shown, and can be turned off. */
+export function usesDevices(phase: CallPhase): boolean {
+  switch (phase.kind) {
+    case "waiting":
+    case "joining":
+    case "connecting":
+    case "connected":
+    case "reconnecting":
+      return true;
+    case "idle":
+    case "preparing":
+    case "ended":
+      return false;
+    default:
+      return exhaustive(phase);
+  }
+}
+
+/** How long a line the joiner stands in matters more than the code. */
+function joining(code: string, ahead: number): string {
+  return ahead > 0 ? text.progress.ahead(ahead) : written(code);
+}
+
+function written(code: string): string {
+  return text.progress.code(codeBlocks(code).join(" "));
 }

@@ -17,11 +17,11 @@ export const text = {
   },
 
   progress: {
-    devices: "Opening camera and microphone",
-    server: "Reaching the server",
+    preparing: "Reaching the server",
     joining: "Looking for the other person",
     connecting: "Connecting",
     code: (code: string) => `Code ${code}`,
+    ahead: (n: number) => (n === 1 ? "1 person is before you." : `${n} people are before you.`),
     cancel: "Cancel",
   },
 
@@ -41,6 +41,7 @@ export const text = {
   call: {
     label: "Call",
     controls: "Call controls",
+    devices: "Your camera and microphone",
     microphone: "Microphone",
     camera: "Camera",
     hangUp: "Hang up",
@@ -57,10 +58,8 @@ export const text = {
     reconnecting: "Reconnecting",
     dropped: {
       local: "Your connection dropped. The call goes on as soon as it is back.",
-      remote: "Their connection dropped. The call goes on as soon as it is back.",
       unknown: "The connection dropped. The call goes on as soon as it is back.",
     },
-    retry: "Try again",
     openSettings: "Open settings",
   },
 
@@ -88,6 +87,8 @@ export const text = {
     notConnected: "No connection",
     lasted: (duration: string) => `The call lasted ${duration}.`,
     again: "Call again",
+    retry: "Try again",
+    newCall: "New call",
     done: "Done",
     openSettings: "Open settings",
   },
@@ -96,7 +97,7 @@ export const text = {
     title: "Settings",
     open: "Settings",
     back: "Back",
-    nextCall: "Changes apply to the next call.",
+    duringCall: "Devices change at once; the rest applies to the next call.",
     server: {
       title: "Server",
       field: "Server address",

@@ -33,11 +33,12 @@ export class FakeBackend implements Backend {
 
   startCall(): Promise<void> {
     return this.#answer("startCall", () => {
+      const localOnly = this.view.server.kind === "embedded";
       this.#play([
-        { kind: "preparing", what: "devices" },
-        { kind: "waiting", code: "482913", knocking: false },
-        { kind: "waiting", code: "482913", knocking: false },
-        { kind: "waiting", code: "482913", knocking: true },
+        { kind: "preparing" },
+        { kind: "waiting", code: "482913", knocking: false, localOnly },
+        { kind: "waiting", code: "482913", knocking: false, localOnly },
+        { kind: "waiting", code: "482913", knocking: true, localOnly },
         { kind: "connecting", code: "482913" },
         { kind: "connected", sinceMs: 0 },
       ]);
@@ -47,7 +48,7 @@ export class FakeBackend implements Backend {
   joinCall(code: string): Promise<void> {
     return this.#answer(`joinCall ${code}`, () => {
       this.#play([
-        { kind: "joining", code },
+        { kind: "joining", code, ahead: 0 },
         { kind: "connecting", code },
         { kind: "connected", sinceMs: 0 },
       ]);
@@ -68,7 +69,7 @@ export class FakeBackend implements Backend {
       const phase = this.view.call.phase;
       const durationMs = phase.kind === "connected" || phase.kind === "reconnecting" ? 247_000 : null;
       const reason = { code: "hung-up", text: "You hung up." };
-      this.#play([durationMs === null ? { kind: "idle" } : { kind: "ended", reason, durationMs, canAgain: true }]);
+      this.#play([durationMs === null ? { kind: "idle" } : { kind: "ended", reason, durationMs, canAgain: false }]);
     });
   }
 

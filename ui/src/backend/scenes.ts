@@ -78,21 +78,22 @@ const connected: CallPhase = { kind: "connected", sinceMs: 247_000 };
 /** One view for each thing the window can show: what tests walk through and what a plain browser can open by name. */
 export const scenes: Record<string, AppView> = {
   idle,
-  preparing: at({ kind: "preparing", what: "devices" }),
-  waiting: at({ kind: "waiting", code: "482913", knocking: false }),
+  preparing: at({ kind: "preparing" }),
+  waiting: at({ kind: "waiting", code: "482913", knocking: false, localOnly: true }),
   "sound-only": at(
-    { kind: "waiting", code: "482913", knocking: false },
+    { kind: "waiting", code: "482913", knocking: false, localOnly: true },
     {
       local: { ...idle.call.local, camera: false, hasCamera: false, cameraName: "" },
       notices: [{ code: "no-camera", text: "No camera was found; the call has sound only.", action: "open-settings" }],
     },
   ),
   words: {
-    ...at({ kind: "waiting", code: "4827-tulip-orbit", knocking: false }),
+    ...at({ kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: false }),
     server: { kind: "custom", url: "wss://calls.example.org" },
   },
-  knocking: at({ kind: "waiting", code: "482913", knocking: true }),
-  joining: at({ kind: "joining", code: "482913" }),
+  knocking: at({ kind: "waiting", code: "482913", knocking: true, localOnly: true }),
+  joining: at({ kind: "joining", code: "482913", ahead: 0 }),
+  "in-line": at({ kind: "joining", code: "482913", ahead: 2 }),
   connecting: at({ kind: "connecting", code: "482913" }),
   connected: inCall(connected),
   muted: inCall(connected, {
@@ -105,16 +106,16 @@ export const scenes: Record<string, AppView> = {
       {
         code: "camera-busy",
         text: "Built-in camera is used by another app. Close it or pick another; the sound goes on.",
-        action: "retry-camera",
+        action: "open-settings",
       },
     ],
   }),
-  reconnecting: inCall({ kind: "reconnecting", sinceMs: 247_000, side: "remote" }),
+  reconnecting: inCall({ kind: "reconnecting", sinceMs: 247_000, side: "local" }),
   ended: at({
     kind: "ended",
     reason: { code: "peer-hung-up", text: "The other person hung up." },
     durationMs: 247_000,
-    canAgain: true,
+    canAgain: false,
   }),
   failed: at({
     kind: "ended",
@@ -123,13 +124,13 @@ export const scenes: Record<string, AppView> = {
       text: "The server at calls.example.org didn't answer. Check its address in the settings.",
     },
     durationMs: null,
-    canAgain: false,
+    canAgain: true,
   }),
   "no-such-room": at({
     kind: "ended",
     reason: { code: "no-such-room", text: "No one is waiting on 482 913. Check the number, or ask for a new code." },
     durationMs: null,
-    canAgain: false,
+    canAgain: true,
   }),
   servers: {
     ...idle,

@@ -5,6 +5,7 @@ export class Attention {
   awake = $state(true);
   #held: () => boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #waking = false;
 
   /** While `held` is true the controls stay. */
   constructor(held: () => boolean) {
@@ -24,5 +25,19 @@ export class Attention {
     this.#timer = setTimeout(() => {
       this.awake = this.#held();
     }, QUIET_MS);
+  };
+
+  press = (): void => {
+    this.#waking = !this.awake;
+    this.wake();
+  };
+
+  /** A touch that only brought the controls back must not also work the one it came down on, which nobody could see. */
+  click = (event: MouseEvent): void => {
+    const fromKeyboard = event.detail === 0;
+    if (!this.#waking || fromKeyboard) return;
+    this.#waking = false;
+    event.stopPropagation();
+    event.preventDefault();
   };
 }

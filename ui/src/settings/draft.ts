@@ -36,9 +36,13 @@ export function needsLogin(draft: IceServerDraft): boolean {
   return /\bturns?:/i.test(draft.urls) || draft.username !== "" || draft.credential !== "";
 }
 
-/** The devices to pick from; one that is set but gone stays, so that saving doesn't change it. */
+/**
+ * The devices to pick from, each id once, as some systems list a device twice; one that is set but gone stays, so that
+ * saving doesn't change it.
+ */
 export function deviceOptions(devices: readonly DeviceView[], chosen: string): DeviceView[] {
-  const options = [{ id: "default", name: text.settings.devices.systemDefault }, ...devices];
+  const listed = [{ id: "default", name: text.settings.devices.systemDefault }, ...devices];
+  const options = listed.filter(({ id }, index) => listed.findIndex((other) => other.id === id) === index);
   if (options.some(({ id }) => id === chosen)) return options;
   return [...options, { id: chosen, name: text.settings.devices.missing(chosen) }];
 }
