@@ -95,20 +95,33 @@ impl SettingsFiles {
         if let Some(folder) = self.spare.parent() {
             fs::create_dir_all(folder)?;
         }
-        let beside = self.spare.with_extension("new");
-        let mut file = File::create(&beside)?;
-        restrict(&file)?;
-        file.write_all(&serde_json::to_vec_pretty(map)?)?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.spare)
+        write_whole(&self.spare, map)
     }
 
-    /// Closes the store's file to other users of the machine: it holds TURN passwords.
+    /// Creates the store's file, if there is none, as one that only its owner reads: it holds TURN passwords, and the
+    /// store would leave it open to everybody.
     ///
     /// # Errors
-    /// When the system refuses, or the file isn't there.
-    pub fn restrict_main(&self) -> io::Result<()> {
-        restrict(&File::open(&self.main)?)
+    /// When the disk refuses.
+    pub fn create_main(&self, map: &Map<String, Value>) -> io::Result<()> {
+        if self.main.exists() { Ok(()) } else { write_whole(&self.main, map) }
+    }
+
+    /// Makes the folder, and closes it and what is in it to other users of the machine.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn close_to_others(&self) -> io::Result<()> {
+        if let Some(folder) = self.main.parent() {
+            fs::create_dir_all(folder)?;
+            restrict(folder, 0o700)?;
+        }
+        for path in [&self.main, &self.spare] {
+            if path.exists() {
+                restrict(path, 0o600)?;
+            }
+        }
+        Ok(())
     }
 
     /// Moves what can't be used out of the way, under a name that says what it is.
@@ -162,16 +175,30 @@ fn merged(mut map: Map<String, Value>, settings: &SettingsView) -> Map<String, V
     map
 }
 
-/// The file holds TURN passwords: only its owner may read it.
+/// Writes a file so that there is all of it or what was there before, for nobody's eyes but the owner's.
+fn write_whole(path: &Path, map: &Map<String, Value>) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&beside)?;
+    // One that a crash left behind has the mode it had.
+    restrict(&beside, 0o600)?;
+    file.write_all(&serde_json::to_vec_pretty(map)?)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}
+
 #[cfg(unix)]
-fn restrict(file: &File) -> io::Result<()> {
+fn restrict(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o600))
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 /// On Windows the user's own folder is closed to others already.
 #[cfg(not(unix))]
-fn restrict(_file: &File) -> io::Result<()> {
+fn restrict(_path: &Path, _mode: u32) -> io::Result<()> {
     Ok(())
 }
 
@@ -242,6 +269,26 @@ mod tests {
         assert_eq!(next["hologram"]["depth"], 3);
         assert_eq!(next["version"], 9);
         assert_eq!(next["relayOnly"], true);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_reads_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let (folder, files) = folder();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(files.main(), "{}").unwrap();
+        fs::set_permissions(files.main(), fs::Permissions::from_mode(0o644)).unwrap();
+        files.close_to_others().unwrap();
+        assert_eq!((mode(folder.path()), mode(files.main())), (0o700, 0o600));
+
+        fs::remove_file(files.main()).unwrap();
+        let map = to_map(&defaults());
+        files.create_main(&map).unwrap();
+        files.write_spare(&map).unwrap();
+        assert_eq!((mode(files.main()), mode(&files.spare)), (0o600, 0o600));
+        assert_eq!(files.load().problem, None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod validate;
 use serde_json::{Map, Value};
 
 pub use files::{Loaded, SettingsFiles};
-pub use validate::validate;
+pub use validate::{devices, validate};
 
 use crate::view::{IceServerView, SettingsView};
 
@@ -103,21 +103,39 @@ pub fn from_map(map: &Map<String, Value>) -> (SettingsView, Vec<&'static str>) {
     (settings, wrong)
 }
 
-/// A hand-edited file may hold values of the right kind that no form would have let through.
+/// A hand-edited file may hold values of the right kind that no form would have let through. Each falls back alone.
 fn reset_invalid(settings: &mut SettingsView, wrong: &mut Vec<&'static str>) {
-    while let Err(error) = validate(settings) {
-        let field = error.field.unwrap_or_default();
-        if field.starts_with("iceServers") && !settings.ice_servers.is_empty() {
-            settings.ice_servers.clear();
-            wrong.push("iceServers");
-        } else if field == "server" && !settings.server.is_empty() {
-            settings.server.clear();
-            wrong.push("server");
-        } else {
-            *settings = defaults();
-            wrong.push("settings");
-            return;
-        }
+    let defaults = defaults();
+    // A field at its default is valid, so that each is reset once at most.
+    while let Err(error) = validate::validate_fields(settings) {
+        let name = match error.field.as_deref().unwrap_or_default() {
+            "server" => {
+                settings.server.clone_from(&defaults.server);
+                "server"
+            }
+            "camera" => {
+                settings.camera.clone_from(&defaults.camera);
+                "camera"
+            }
+            "microphone" => {
+                settings.microphone.clone_from(&defaults.microphone);
+                "microphone"
+            }
+            "speaker" => {
+                settings.speaker.clone_from(&defaults.speaker);
+                "speaker"
+            }
+            field if field.starts_with("iceServers") => {
+                settings.ice_servers.clear();
+                "iceServers"
+            }
+            _ => {
+                *settings = defaults;
+                wrong.push("settings");
+                return;
+            }
+        };
+        wrong.push(name);
     }
 }
 
@@ -172,6 +190,23 @@ mod tests {
     fn values_that_no_form_lets_through_are_reset() {
         let (settings, wrong) = from_map(&map(&json!({"server": "ftp://x", "relayOnly": true})));
         assert_eq!((settings.server.as_str(), wrong.as_slice()), ("", ["server"].as_slice()));
+        assert!(settings.relay_only);
+    }
+
+    #[test]
+    fn a_device_that_cannot_be_one_is_reset_alone() {
+        let (settings, wrong) = from_map(&map(&json!({
+            "camera": "test:0", "microphone": "file:", "speaker": "silence", "server": "calls.example.org",
+        })));
+        assert_eq!(wrong, ["camera", "microphone"]);
+        assert_eq!((settings.camera.as_str(), settings.microphone.as_str()), ("default", "default"));
+        assert_eq!((settings.speaker.as_str(), settings.server.as_str()), ("silence", "calls.example.org"));
+    }
+
+    #[test]
+    fn a_lost_relay_never_shows_the_address_that_it_hid() {
+        let (settings, wrong) = from_map(&map(&json!({"relayOnly": true, "iceServers": [{"urls": 7}]})));
+        assert_eq!(wrong, ["iceServers"]);
         assert!(settings.relay_only);
     }
 

@@ -1,6 +1,9 @@
 //! What settings are valid, and what is wrong with those that aren't, field by field.
 
-use visavis_engine::server_url;
+use std::net::Ipv6Addr;
+
+use visavis_engine::device::ChoiceError;
+use visavis_engine::{Devices, server_url};
 
 use crate::view::{ErrorView, IceServerView, SettingsView};
 
@@ -14,6 +17,17 @@ const MAX_TEXT: usize = 1024;
 /// # Errors
 /// The first thing that is wrong, with the path of its field.
 pub fn validate(settings: &SettingsView) -> Result<(), ErrorView> {
+    validate_fields(settings)?;
+    let relays = settings.ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn:"));
+    if settings.relay_only && !relays {
+        let text = "Calls through a relay only need a TURN server. Add one, or turn this off.";
+        return Err(wrong("relay-without-turn", text.to_owned(), "relayOnly"));
+    }
+    Ok(())
+}
+
+/// Checks each field for itself.
+pub(super) fn validate_fields(settings: &SettingsView) -> Result<(), ErrorView> {
     if !settings.server.trim().is_empty() {
         server_url(&settings.server).map_err(|error| wrong("bad-server", error.to_string(), "server"))?;
     }
@@ -30,7 +44,20 @@ pub fn validate(settings: &SettingsView) -> Result<(), ErrorView> {
             return Err(wrong("bad-device", "Pick a device from the list.".to_owned(), field));
         }
     }
-    Ok(())
+    devices(settings).map(drop)
+}
+
+/// The devices in the settings.
+///
+/// # Errors
+/// The first that can't be one.
+pub fn devices(settings: &SettingsView) -> Result<Devices, ErrorView> {
+    let bad = |error: ChoiceError| wrong("bad-device", format!("{error}. Pick a device from the list."), error.kind);
+    Ok(Devices {
+        camera: settings.camera.parse().map_err(bad)?,
+        microphone: settings.microphone.parse().map_err(bad)?,
+        speaker: settings.speaker.parse().map_err(bad)?,
+    })
 }
 
 fn validate_ice(server: &IceServerView, path: &str) -> Result<(), ErrorView> {
@@ -39,23 +66,7 @@ fn validate_ice(server: &IceServerView, path: &str) -> Result<(), ErrorView> {
         return Err(wrong("bad-ice-url", "Enter an address such as stun:host:3478.".to_owned(), &urls));
     }
     for url in &server.urls {
-        let Some((scheme, host)) = url.split_once(':') else {
-            return Err(wrong("bad-ice-url", format!("{url} needs stun: or turn: in front."), &urls));
-        };
-        match scheme {
-            "stun" | "turn" => {}
-            "turns" | "stuns" => {
-                return Err(wrong(
-                    "no-tls-yet",
-                    "Servers over TLS can't be used yet; use turn: for now.".to_owned(),
-                    &urls,
-                ));
-            }
-            _ => return Err(wrong("bad-ice-url", format!("{url} is neither stun: nor turn:"), &urls)),
-        }
-        if host.is_empty() || url.len() > MAX_TEXT || url.contains(char::is_whitespace) {
-            return Err(wrong("bad-ice-url", format!("{url} names no host."), &urls));
-        }
+        let scheme = validate_ice_url(url).map_err(|(code, text)| wrong(code, text, &urls))?;
         if scheme == "turn" && server.username.is_empty() {
             return Err(wrong(
                 "missing-user",
@@ -69,6 +80,64 @@ fn validate_ice(server: &IceServerView, path: &str) -> Result<(), ErrorView> {
         }
     }
     Ok(())
+}
+
+/// Checks a `stun:` or `turn:` address (RFC 7064, section 3.1; RFC 7065, section 3.1) and gives its scheme.
+fn validate_ice_url(url: &str) -> Result<&str, (&'static str, String)> {
+    let bad = |text: String| Err(("bad-ice-url", text));
+    if url.len() > MAX_TEXT {
+        return bad("This address is too long.".to_owned());
+    }
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return bad(format!("{url} needs stun: or turn: in front."));
+    };
+    match scheme {
+        "stun" | "turn" => {}
+        "turns" | "stuns" => {
+            return Err(("no-tls-yet", "Servers over TLS can't be used yet; use turn: for now.".to_owned()));
+        }
+        _ => return bad(format!("{url} is neither stun: nor turn:")),
+    }
+    if let Some(rest) = rest.strip_prefix("//") {
+        return bad(format!("This address has no slashes: write {scheme}:{rest}"));
+    }
+    let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
+    match (scheme, query) {
+        (_, None) | ("turn", Some("transport=udp")) => {}
+        ("turn", Some("transport=tcp")) => {
+            let text = format!("TURN over TCP can't be used yet; write turn:{place} for UDP.");
+            return Err(("no-tcp-yet", text));
+        }
+        (_, Some(query)) => return bad(format!("{url} can't be used with ?{query}: leave that out.")),
+    }
+    match validate_place(place) {
+        None => Ok(scheme),
+        Some(text) => bad(format!("{url} {text}")),
+    }
+}
+
+/// What is wrong with `host[:port]`; an IPv6 address stands in brackets (RFC 3986, section 3.2.2).
+fn validate_place(place: &str) -> Option<&'static str> {
+    const BRACKETS: &str = "has an IPv6 address that doesn't stand in brackets, such as [2001:db8::1]:3478.";
+    let (good_host, port) = if let Some(rest) = place.strip_prefix('[') {
+        let Some((address, port)) = rest.split_once(']') else { return Some(BRACKETS) };
+        (address.parse::<Ipv6Addr>().is_ok(), port)
+    } else if place.matches(':').count() > 1 {
+        return Some(BRACKETS);
+    } else {
+        let (host, port) = place.split_at(place.find(':').unwrap_or(place.len()));
+        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        (!host.is_empty() && host.chars().all(good), port)
+    };
+    let good_port = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|port| {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        });
+    match (good_host, good_port) {
+        (false, _) => Some("names no host."),
+        (true, false) => Some("has a port that is none: ports are numbers from 1 to 65535."),
+        (true, true) => None,
+    }
 }
 
 fn wrong(code: &str, text: String, field: &str) -> ErrorView {
@@ -90,7 +159,11 @@ mod tests {
     fn good_settings_pass() {
         validate(&defaults()).unwrap();
         validate(&with_ice("stun:stun.example.org", "", "")).unwrap();
-        validate(&with_ice("turn:relay.example.org:3478?transport=udp", "me", "secret")).unwrap();
+        for url in ["turn:relay.example.org:3478?transport=udp", "turn:192.0.2.1", "turn:[2001:db8::1]:3478"] {
+            let with = with_ice(url, "me", "secret");
+            validate(&with).unwrap();
+            validate(&SettingsView { relay_only: true, ..with }).unwrap();
+        }
     }
 
     #[test]
@@ -100,12 +173,30 @@ mod tests {
             ("http://x", "", "", "bad-ice-url", "iceServers.0.urls"),
             ("turns:x", "u", "p", "no-tls-yet", "iceServers.0.urls"),
             ("turn:", "u", "p", "bad-ice-url", "iceServers.0.urls"),
+            ("stun://x", "", "", "bad-ice-url", "iceServers.0.urls"),
+            ("turn://x:3478", "u", "p", "bad-ice-url", "iceServers.0.urls"),
+            ("turn:x:0", "u", "p", "bad-ice-url", "iceServers.0.urls"),
+            ("turn:x:", "u", "p", "bad-ice-url", "iceServers.0.urls"),
+            ("turn:x:+80", "u", "p", "bad-ice-url", "iceServers.0.urls"),
+            ("stun:x:65536", "", "", "bad-ice-url", "iceServers.0.urls"),
+            ("stun:2001:db8::1", "", "", "bad-ice-url", "iceServers.0.urls"),
+            ("stun:[2001:db8::1", "", "", "bad-ice-url", "iceServers.0.urls"),
+            ("stun:[example.org]", "", "", "bad-ice-url", "iceServers.0.urls"),
+            ("stun:x y", "", "", "bad-ice-url", "iceServers.0.urls"),
+            ("stun:x?transport=udp", "", "", "bad-ice-url", "iceServers.0.urls"),
+            ("turn:x?transport=tcp", "u", "p", "no-tcp-yet", "iceServers.0.urls"),
+            ("turn:x?transport=sctp", "u", "p", "bad-ice-url", "iceServers.0.urls"),
             ("turn:x", "", "p", "missing-user", "iceServers.0.username"),
             ("turn:x", "u", "", "missing-password", "iceServers.0.credential"),
         ] {
             let error = validate(&with_ice(url, user, password)).unwrap_err();
             assert_eq!((error.code.as_str(), error.field.as_deref()), (code, Some(field)), "{url}");
         }
+        let relay_only = SettingsView { relay_only: true, ..with_ice("stun:x", "", "") };
+        let error = validate(&relay_only).unwrap_err();
+        assert_eq!((error.code.as_str(), error.field.as_deref()), ("relay-without-turn", Some("relayOnly")));
+        let error = validate(&SettingsView { speaker: "record:".into(), ..defaults() }).unwrap_err();
+        assert_eq!((error.code.as_str(), error.field.as_deref()), ("bad-device", Some("speaker")));
         let error = validate(&SettingsView { server: "a b".into(), ..defaults() }).unwrap_err();
         assert_eq!(error.field.as_deref(), Some("server"));
     }

@@ -1,10 +1,12 @@
 //! What the window shows, worked out from what the engine says. No I/O, no clock of its own.
 
+mod devices;
+
 use std::time::{Duration, Instant};
 
 use visavis_engine::call::{self, CallState, CloseReason, MediaState};
 use visavis_engine::signaling::RoomCode;
-use visavis_engine::{CallStats, DeviceReport, Event, Path, PathEnd};
+use visavis_engine::{CallStats, Event, Path, PathEnd};
 
 use crate::quality;
 use crate::view::{
@@ -24,9 +26,13 @@ pub struct Changed {
 }
 
 impl Changed {
-    const CALL: Self = Self { call: true, connection: false, quality: false };
     const CONNECTION: Self = Self { call: false, connection: true, quality: false };
-    const NOTHING: Self = Self { call: false, connection: false, quality: false };
+    /// Every view.
+    pub const ALL: Self = Self { call: true, connection: true, quality: true };
+    /// The call view alone.
+    pub const CALL: Self = Self { call: true, connection: false, quality: false };
+    /// No view.
+    pub const NOTHING: Self = Self { call: false, connection: false, quality: false };
 }
 
 /// The views of one window, and what is needed to bring them up to date.
@@ -38,8 +44,8 @@ pub struct Model {
     /// The code, as long as it matters.
     code: Option<RoomCode>,
     joining: bool,
+    local_only: bool,
     connected: Option<Instant>,
-    ended: Option<Duration>,
     theirs: Option<call::ReceiveReport>,
 }
 
@@ -58,16 +64,19 @@ impl Model {
             quality: quality::unknown(),
             code: None,
             joining: false,
+            local_only: false,
             connected: None,
-            ended: None,
             theirs: None,
         }
     }
 
-    /// A call begins: to create a code, or to join with this one.
-    pub fn begin(&mut self, code: Option<RoomCode>, media: MediaState) {
+    /// A call begins: to create a code, or to join with this one. `local_only`: no server address is set.
+    pub fn begin(&mut self, code: Option<RoomCode>, media: MediaState, local_only: bool) {
         *self = Self::idle();
         self.call.local = local(media);
+        // Both are on until the other side says otherwise.
+        self.call.remote = RemoteView { microphone: true, camera: true, has_picture: false };
+        self.local_only = local_only;
         self.joining = code.is_some();
         self.call.phase = match &code {
             Some(code) => CallPhase::Joining { code: code.to_string(), ahead: 0 },
@@ -87,10 +96,19 @@ impl Model {
         *self = Self::idle();
     }
 
-    /// Shows a notice, in place of any other of the same code.
+    /// What is to be sent, before there is an engine to say so.
+    pub const fn set_wanted(&mut self, media: MediaState) {
+        self.call.local.microphone = media.microphone;
+        self.call.local.camera = media.camera;
+    }
+
+    /// Shows a notice, at the place of the one with the same code if there is one.
     pub fn notice(&mut self, code: &str, text: String, action: Option<NoticeAction>) {
-        self.withdraw(code);
-        self.call.notices.push(NoticeView { code: code.to_owned(), text, action });
+        let notice = NoticeView { code: code.to_owned(), text, action };
+        match self.call.notices.iter_mut().find(|shown| shown.code == code) {
+            Some(shown) => *shown = notice,
+            None => self.call.notices.push(notice),
+        }
     }
 
     /// Takes a notice back.
@@ -146,8 +164,11 @@ impl Model {
         &self.quality
     }
 
-    /// Takes what the engine says.
+    /// Takes what the engine says. What it says after the end matters to nobody.
     pub fn apply(&mut self, now: Instant, event: &Event) -> Changed {
+        if self.is_over() {
+            return Changed::NOTHING;
+        }
         match event {
             Event::State(state) => self.on_state(now, state),
             Event::Peer(state) => {
@@ -165,15 +186,15 @@ impl Model {
                 Changed::NOTHING
             }
             Event::Local(media) => {
-                self.call.local.microphone = media.wanted.microphone;
-                self.call.local.camera = media.wanted.camera;
+                self.set_wanted(media.wanted);
                 self.call.local.microphone_name = media.microphone.clone().unwrap_or_default();
                 self.call.local.camera_name = media.camera.clone().unwrap_or_default();
                 Changed::CALL
             }
             Event::Device(report) => self.on_device(report),
             Event::Stats(stats) => self.on_stats(stats),
-            Event::InLine { .. } | Event::Dropped { .. } | Event::Finished => Changed::NOTHING,
+            Event::InLine { ahead } => self.on_place_in_line(*ahead),
+            Event::Dropped { .. } | Event::Finished => Changed::NOTHING,
         }
     }
 
@@ -182,41 +203,48 @@ impl Model {
             CallState::New => return Changed::NOTHING,
             CallState::Waiting { code } => {
                 self.code = Some(code.clone());
-                self.call.phase = CallPhase::Waiting { code: code.to_string(), knocking: false, local_only: false };
+                self.call.phase = self.waiting(false);
             }
-            CallState::Verifying if self.joining => {}
-            CallState::Verifying => self.call.phase = CallPhase::Waiting { code: self.code_text(), knocking: true, local_only: false },
+            CallState::Verifying if self.joining => return self.on_place_in_line(0),
+            CallState::Verifying => self.call.phase = self.waiting(true),
             CallState::Connecting => self.call.phase = CallPhase::Connecting { code: self.code_text() },
             CallState::Connected { .. } => {
                 self.connected.get_or_insert(now);
                 self.call.phase = CallPhase::Connected { since_ms: self.since(now) };
             }
             CallState::Disconnected { .. } => {
-                let side = match self.connection.signaling {
-                    SignalingState::Online => Side::Unknown,
-                    // Without a way to the server either, it is this machine that has no network.
-                    SignalingState::Offline | SignalingState::Connecting => Side::Local,
-                };
-                self.call.phase = CallPhase::Reconnecting { since_ms: self.since(now), side };
+                self.call.phase = CallPhase::Reconnecting { since_ms: self.since(now), side: self.side() };
             }
-            CallState::Closed(reason) => self.on_closed(now, reason),
+            CallState::Closed(reason) => {
+                self.on_closed(now, reason);
+                return Changed::ALL;
+            }
         }
         Changed::CALL
     }
 
     fn on_closed(&mut self, now: Instant, reason: &CloseReason) {
-        self.ended = self.connected.map(|since| now.saturating_duration_since(since));
-        self.connection = ConnectionView { signaling: SignalingState::Offline, peer: PeerState::Closed, path: None };
         if *reason == CloseReason::HungUp && self.connected.is_none() {
             // Cancelled before it was a call: there is nothing to say about it.
-            self.call.phase = CallPhase::Idle;
+            self.dismiss();
             return;
         }
+        // What was true of the call's devices is of no use after it.
+        self.call.notices.clear();
+        self.connection = ConnectionView { signaling: SignalingState::Offline, peer: PeerState::Closed, path: None };
         self.call.phase = CallPhase::Ended {
-            reason: EndReason { code: reason.code().to_owned(), text: reason.to_string() },
-            duration_ms: self.ended.map(millis),
-            can_again: true,
+            reason: EndReason { code: end_code(reason).to_owned(), text: reason.to_string() },
+            duration_ms: self.connected.map(|since| millis(now.saturating_duration_since(since))),
+            can_again: self.connected.is_none(),
         };
+    }
+
+    fn on_place_in_line(&mut self, others: u32) -> Changed {
+        if let CallPhase::Joining { ahead, .. } = &mut self.call.phase {
+            *ahead = others;
+            return Changed::CALL;
+        }
+        Changed::NOTHING
     }
 
     fn on_signaling(&mut self, state: &call::SignalingState) -> Changed {
@@ -225,37 +253,26 @@ impl Model {
             call::SignalingState::Online => SignalingState::Online,
             call::SignalingState::Offline { .. } => SignalingState::Connecting,
         };
+        // The server's silence is often noticed later than the other side's, or passes sooner.
+        let known = self.side();
+        if let CallPhase::Reconnecting { side, .. } = &mut self.call.phase
+            && *side != known
+        {
+            *side = known;
+            return Changed { call: true, ..Changed::CONNECTION };
+        }
         Changed::CONNECTION
     }
 
-    fn on_device(&mut self, report: &DeviceReport) -> Changed {
-        match report {
-            DeviceReport::Camera(name) => {
-                self.withdraw("camera");
-                self.call.local.has_camera = name.is_some() || !self.call.local.camera;
-            }
-            DeviceReport::Microphone(name) => {
-                self.withdraw("microphone");
-                self.call.local.has_microphone = name.is_some();
-            }
-            DeviceReport::Speaker(_) => self.withdraw("speaker"),
-            DeviceReport::Lost { kind, error } => {
-                let rest = match *kind {
-                    "camera" => "You can talk without it.",
-                    "microphone" => "The other person can't hear you until there is one.",
-                    _ => "You won't hear the other person until there is one.",
-                };
-                let mut cause = error.to_string();
-                if let Some(first) = cause.get_mut(0..1) {
-                    first.make_ascii_uppercase();
-                }
-                self.notice(kind, format!("{cause}. {rest}"), Some(NoticeAction::OpenSettings));
-            }
-            DeviceReport::Failed { what, reason } => {
-                self.notice(what, format!("The {what} failed: {reason}."), None);
-            }
+    /// Whose connection it is that dropped.
+    const fn side(&self) -> Side {
+        match self.connection.signaling {
+            // The server went with the app of whoever started the call: that says nothing of a network.
+            _ if self.local_only => Side::Unknown,
+            SignalingState::Online => Side::Unknown,
+            // Without a way to the server either, it is this machine that has no network.
+            SignalingState::Offline | SignalingState::Connecting => Side::Local,
         }
-        Changed::CALL
     }
 
     fn on_stats(&mut self, stats: &CallStats) -> Changed {
@@ -272,6 +289,10 @@ impl Model {
         self.connected.map_or(0, |since| millis(now.saturating_duration_since(since)))
     }
 
+    fn waiting(&self, knocking: bool) -> CallPhase {
+        CallPhase::Waiting { code: self.code_text(), knocking, local_only: self.local_only }
+    }
+
     fn code_text(&self) -> String {
         self.code.as_ref().map(ToString::to_string).unwrap_or_default()
     }
@@ -286,6 +307,14 @@ fn local(media: MediaState) -> LocalView {
         microphone_name: String::new(),
         camera_name: String::new(),
         level: 0.0,
+    }
+}
+
+/// A full line is about the code, as other refusals by a server aren't, and is told apart from them.
+fn end_code(reason: &CloseReason) -> &'static str {
+    match reason {
+        CloseReason::ServerRefused { code, .. } if code == "line-full" => "line-full",
+        reason => reason.code(),
     }
 }
 
@@ -321,56 +350,4 @@ fn path_view(path: &Path) -> PathView {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-    use visavis_engine::device::DeviceError;
-
-    use super::*;
-
-    fn code() -> RoomCode {
-        RoomCode::parse("482713").unwrap()
-    }
-
-    const ON: MediaState = MediaState { microphone: true, camera: true };
-
-    #[test]
-    fn a_call_from_the_code_to_its_end() {
-        let now = Instant::now();
-        let mut model = Model::idle();
-        model.begin(None, ON);
-        model.apply(now, &Event::State(CallState::Waiting { code: code() }));
-        assert_eq!(model.call(now).phase, CallPhase::Waiting { code: "482713".into(), knocking: false, local_only: false });
-        model.apply(now, &Event::State(CallState::Verifying));
-        assert_eq!(model.call(now).phase, CallPhase::Waiting { code: "482713".into(), knocking: true, local_only: false });
-        model.apply(now, &Event::State(CallState::Connected { since: now }));
-        let later = now + Duration::from_secs(5);
-        assert_eq!(model.call(later).phase, CallPhase::Connected { since_ms: 5000 });
-        model.apply(later, &Event::State(CallState::Closed(CloseReason::PeerHungUp)));
-        let CallPhase::Ended { reason, duration_ms, .. } = model.call(later).phase else { panic!("not ended") };
-        assert_eq!((reason.code.as_str(), duration_ms), ("peer-hung-up", Some(5000)));
-    }
-
-    #[test]
-    fn a_lost_device_is_said_until_there_is_one() {
-        let now = Instant::now();
-        let mut model = Model::idle();
-        model.begin(Some(code()), ON);
-        let error = DeviceError::None { kind: "camera" };
-        model.apply(now, &Event::Device(DeviceReport::Lost { kind: "camera", error }));
-        assert_eq!(model.call(now).notices[0].text, "No camera was found. You can talk without it.");
-        model.apply(now, &Event::Device(DeviceReport::Camera(Some("Front".into()))));
-        assert_eq!(model.call(now).notices, []);
-    }
-
-    #[test]
-    fn our_own_network_is_named_when_the_server_is_gone_too() {
-        let now = Instant::now();
-        let mut model = Model::idle();
-        model.begin(Some(code()), ON);
-        model.apply(now, &Event::Signaling(call::SignalingState::Online));
-        model.apply(now, &Event::State(CallState::Connected { since: now }));
-        model.apply(now, &Event::Signaling(call::SignalingState::Offline { reason: "gone".into() }));
-        model.apply(now, &Event::State(CallState::Disconnected { since: now, lost: now }));
-        assert!(matches!(model.call(now).phase, CallPhase::Reconnecting { side: Side::Local, .. }));
-    }
-}
+mod tests;

@@ -1,0 +1,256 @@
+//! How a call runs: from the button to the engine, and what the engine says back to the views.
+//!
+//! Every call has a number. Whatever takes time (a server that starts, an engine that ends) carries the number along, and
+//! comes to nothing if another one counts by then.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::StreamExt;
+use futures::channel::mpsc::UnboundedReceiver;
+use visavis_engine::call::{CloseReason, Intent};
+use visavis_engine::signaling::RoomCode;
+use visavis_engine::transport::{IceServer, TransportConfig};
+use visavis_engine::{Call, CallConfig, Event, Sinks, VideoSettings, WebSocketConnector, server_url};
+use visavis_server::Embedded;
+
+use super::{Controller, Inner, Shell};
+use crate::model::Changed;
+use crate::settings::devices;
+use crate::view::ErrorView;
+
+/// A call that has begun.
+struct Begun {
+    number: u64,
+    /// The server's address in the settings; empty if there is none.
+    named: String,
+}
+
+/// Where a call begins, and the server that lives as long as the call.
+type Servers = (Vec<String>, Option<Embedded>);
+
+impl<S: Shell> Controller<S> {
+    /// Starts a call.
+    pub async fn start_call(self: &Arc<Self>) {
+        let Some(Begun { number, named }) = self.begin(None) else { return };
+        let servers = if named.is_empty() { own_server().await } else { named_server(&named) };
+        match servers {
+            Ok(servers) => self.launch(number, Intent::Create, servers),
+            Err(text) => self.fail(number, "no-server", text),
+        }
+    }
+
+    /// Joins the one who waits behind a code.
+    ///
+    /// # Errors
+    /// When what was typed isn't a code.
+    pub fn join_call(self: &Arc<Self>, typed: &str) -> Result<(), ErrorView> {
+        let code = RoomCode::parse(typed).map_err(|error| ErrorView {
+            code: "bad-code".to_owned(),
+            text: error.to_string(),
+            field: Some("code".to_owned()),
+        })?;
+        self.join(code);
+        Ok(())
+    }
+
+    /// Calls again: with a new code, or with the one that was typed if the call never came about.
+    pub async fn again(self: &Arc<Self>) {
+        let retry = {
+            let inner = self.lock();
+            inner.model.joined_with().filter(|_| !inner.model.has_connected()).cloned()
+        };
+        match retry {
+            Some(code) => self.join(code),
+            None => self.start_call().await,
+        }
+    }
+
+    /// Ends the call.
+    pub fn hang_up(&self) {
+        self.change(|inner| {
+            if let Some(call) = &inner.running.call {
+                call.hang_up();
+            } else if !inner.model.is_over() {
+                // There is no engine yet. What is being prepared finds that its number counts no more.
+                inner.running.number += 1;
+                inner.model.dismiss();
+                return ((), Changed::ALL);
+            }
+            ((), Changed::NOTHING)
+        });
+    }
+
+    /// The end has been read.
+    pub fn dismiss(&self) {
+        self.change(|inner| {
+            if !inner.model.is_over() {
+                return ((), Changed::NOTHING);
+            }
+            inner.model.dismiss();
+            ((), Changed::ALL)
+        });
+    }
+
+    /// Sends what the microphone hears, or not.
+    pub fn set_microphone(&self, on: bool) {
+        self.change(|inner| {
+            inner.media.microphone = on;
+            ((), tell_media(inner, |call| call.set_microphone(on)))
+        });
+    }
+
+    /// Opens the camera, or closes it.
+    pub fn set_camera(&self, on: bool) {
+        self.change(|inner| {
+            inner.media.camera = on;
+            if !on {
+                self.feeds.own.clear();
+            }
+            ((), tell_media(inner, |call| call.set_camera(on)))
+        });
+    }
+
+    fn join(self: &Arc<Self>, code: RoomCode) {
+        let Some(Begun { number, named }) = self.begin(Some(code.clone())) else { return };
+        let servers = if named.is_empty() { Ok((Embedded::others(), None)) } else { named_server(&named) };
+        match servers {
+            Ok((urls, _)) if urls.is_empty() => {
+                let reason = CloseReason::NoSuchRoom { nameplate: code.nameplate().clone() };
+                let hint = "Without a server address in the settings, calls reach this machine only.";
+                self.fail(number, reason.code(), format!("{reason} {hint}"));
+            }
+            Ok(servers) => self.launch(number, Intent::Join(code), servers),
+            Err(text) => self.fail(number, "no-server", text),
+        }
+    }
+
+    /// `None` while another call goes on.
+    fn begin(&self, code: Option<RoomCode>) -> Option<Begun> {
+        self.change(|inner| {
+            if !inner.model.is_over() {
+                return (None, Changed::NOTHING);
+            }
+            self.feeds.remote.clear();
+            self.feeds.own.clear();
+            let named = inner.settings.server.trim().to_owned();
+            inner.model.begin(code, inner.media, named.is_empty());
+            inner.running.number += 1;
+            inner.running.call = None;
+            (Some(Begun { number: inner.running.number, named }), Changed::ALL)
+        })
+    }
+
+    fn fail(&self, number: u64, code: &str, text: String) {
+        self.change(|inner| {
+            if inner.running.number != number {
+                return ((), Changed::NOTHING);
+            }
+            inner.model.fail(code, text);
+            ((), Changed::CALL)
+        });
+    }
+
+    fn launch(self: &Arc<Self>, number: u64, intent: Intent, (servers, embedded): Servers) {
+        let events = self.change(|inner| {
+            if inner.running.number != number {
+                return (None, Changed::NOTHING);
+            }
+            // One step with the number, the devices and what is muted: none of them can change in between.
+            let started = self
+                .config(inner, intent, servers)
+                .and_then(|config| visavis_engine::start(&self.host, config).map_err(|error| error.to_string()));
+            match started {
+                Ok((call, events)) => {
+                    inner.running.call = Some(call);
+                    (Some(events), Changed::NOTHING)
+                }
+                Err(cause) => {
+                    let cause = cause.trim_end_matches('.');
+                    let text = format!("The call couldn't start: {cause}. Try again, or check the settings.");
+                    inner.model.fail("no-engine", text);
+                    (None, Changed::CALL)
+                }
+            }
+        });
+        if let Some(events) = events {
+            tokio::spawn(Arc::clone(self).follow(number, events, embedded));
+        }
+    }
+
+    fn config(&self, inner: &Inner, intent: Intent, servers: Vec<String>) -> Result<CallConfig, String> {
+        let settings = &inner.settings;
+        let ice_servers = settings.ice_servers.iter().map(|server| IceServer {
+            urls: server.urls.clone(),
+            username: server.username.clone(),
+            credential: server.credential.clone(),
+        });
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed).map_err(|error| error.to_string())?;
+        Ok(CallConfig {
+            intent,
+            servers,
+            connector: Arc::new(WebSocketConnector),
+            transport: TransportConfig {
+                ice_servers: ice_servers.collect(),
+                relay_only: settings.relay_only,
+                ..TransportConfig::default()
+            },
+            devices: devices(settings).map_err(|error| error.text)?,
+            media: inner.media,
+            video: VideoSettings::default(),
+            sinks: Sinks {
+                remote_video: vec![Box::new(self.feeds.remote.clone())],
+                self_view: vec![Box::new(self.feeds.own.clone())],
+                remote_audio: Vec::new(),
+            },
+            seed: u64::from_le_bytes(seed),
+        })
+    }
+
+    /// Watches a call until everything of it is released. Its own server stays until then, so that it can say goodbye.
+    async fn follow(self: Arc<Self>, number: u64, mut events: UnboundedReceiver<Event>, embedded: Option<Embedded>) {
+        while let Some(event) = events.next().await {
+            self.on_event(number, &event);
+        }
+        drop(embedded);
+    }
+
+    fn on_event(&self, number: u64, event: &Event) {
+        self.change(|inner| {
+            if inner.running.number != number {
+                return ((), Changed::NOTHING);
+            }
+            if *event == Event::Finished {
+                inner.running.call = None;
+            }
+            ((), inner.model.apply(Instant::now(), event))
+        });
+    }
+}
+
+/// The engine says itself what it sends; before there is one, the view is changed here.
+fn tell_media(inner: &mut Inner, tell: impl FnOnce(&Call)) -> Changed {
+    if let Some(call) = &inner.running.call {
+        tell(call);
+        return Changed::NOTHING;
+    }
+    inner.model.set_wanted(inner.media);
+    Changed::CALL
+}
+
+async fn own_server() -> Result<Servers, String> {
+    let server = Embedded::start(true).await.map_err(|error| {
+        format!(
+            "Visavis couldn't start the server of this call: {error}. Try again, or set a server's address in the \
+             settings."
+        )
+    })?;
+    Ok((vec![server.url().to_owned()], Some(server)))
+}
+
+fn named_server(named: &str) -> Result<Servers, String> {
+    let url = server_url(named)
+        .map_err(|error| format!("The server in the settings can't be used: {error}. Correct it in the settings."))?;
+    Ok((vec![url], None))
+}

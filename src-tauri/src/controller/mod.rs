@@ -1,0 +1,248 @@
+//! The app without its window: what each button does. Generic over [`Shell`], so that all of it is tested without one.
+
+mod calls;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde_json::{Map, Value};
+use visavis_engine::call::MediaState;
+use visavis_engine::device::list_devices;
+use visavis_engine::{Call, Host};
+
+use crate::model::{Changed, Model};
+use crate::settings::{Loaded, SettingsFiles, devices, validate};
+use crate::video::{Feeds, VideoServer};
+use crate::view::{
+    AppView, CallView, ConnectionView, DeviceView, DevicesView, ErrorView, NoticeAction, QualityView, ServerKind,
+    ServerView, SettingsView, VideoEndpoint,
+};
+
+/// What the controller needs of whoever shows it.
+pub trait Shell: Send + Sync + 'static {
+    /// The call changed.
+    fn show_call(&self, view: CallView);
+    /// The connections changed.
+    fn show_connection(&self, view: ConnectionView);
+    /// The quality was measured.
+    fn show_quality(&self, view: QualityView);
+    /// Keeps the settings.
+    ///
+    /// # Errors
+    /// In the system's words. What was kept before is kept then.
+    fn store(&self, settings: Map<String, Value>) -> Result<(), String>;
+}
+
+/// Where a controller keeps things and what it is called.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The profile, if it isn't the usual one.
+    pub profile: Option<String>,
+    /// The app's version.
+    pub version: String,
+}
+
+struct Running {
+    /// Counts calls, so that the last words of an old one aren't taken for those of the next.
+    number: u64,
+    /// The call of this number, from when the engine has it.
+    call: Option<Call>,
+}
+
+struct Inner {
+    model: Model,
+    settings: SettingsView,
+    map: Map<String, Value>,
+    running: Running,
+    media: MediaState,
+}
+
+/// The app without its window.
+pub struct Controller<S> {
+    shell: S,
+    identity: Identity,
+    host: Host,
+    files: SettingsFiles,
+    feeds: Feeds,
+    video: VideoServer,
+    /// Held while something is changed and shown; always taken before `inner`.
+    showing: Mutex<()>,
+    /// Held while settings are saved; always taken before the others.
+    saving: Mutex<()>,
+    inner: Mutex<Inner>,
+}
+
+impl<S: Shell> Controller<S> {
+    /// Loads the settings in `folder` and makes everything ready.
+    ///
+    /// # Errors
+    /// When no port for the window's pictures can be had.
+    pub async fn new(shell: S, identity: Identity, folder: &Path) -> std::io::Result<Arc<Self>> {
+        let files = SettingsFiles::new(folder);
+        if let Err(error) = files.close_to_others() {
+            tracing::warn!(%error, "other users may be able to read the settings");
+        }
+        let Loaded { settings, map, problem } = files.load();
+        let mut model = Model::idle();
+        if let Some(problem) = problem {
+            tracing::warn!(?problem, "the settings file had a problem");
+            model.notice("settings", problem.text(), Some(NoticeAction::OpenSettings));
+            // A good file from now on; the damaged one was set aside.
+            if problem.is_damage()
+                && let Err(error) = store(&shell, &files, &map)
+            {
+                tracing::warn!(%error, "the repaired settings couldn't be stored");
+            }
+        }
+        let feeds = Feeds::default();
+        let video = VideoServer::start(feeds.clone()).await?;
+        let running = Running { number: 0, call: None };
+        let media = MediaState { microphone: true, camera: true };
+        let inner = Mutex::new(Inner { model, settings, map, running, media });
+        Ok(Arc::new(Self {
+            shell,
+            identity,
+            host: Host::tokio(),
+            files,
+            feeds,
+            video,
+            showing: Mutex::default(),
+            saving: Mutex::default(),
+            inner,
+        }))
+    }
+
+    /// Whoever shows all this.
+    #[must_use]
+    pub const fn shell(&self) -> &S {
+        &self.shell
+    }
+
+    /// Everything that the window draws, right now.
+    #[must_use]
+    pub fn view(&self) -> AppView {
+        let inner = self.lock();
+        AppView {
+            call: inner.model.call(Instant::now()),
+            connection: inner.model.connection().clone(),
+            quality: inner.model.quality().clone(),
+            server: server_view(&inner.settings),
+            settings: inner.settings.clone(),
+            version: self.identity.version.clone(),
+            profile: self.identity.profile.clone(),
+        }
+    }
+
+    /// The settings as they were last saved.
+    #[must_use]
+    pub fn settings(&self) -> SettingsView {
+        self.lock().settings.clone()
+    }
+
+    /// Saves the settings, and uses the devices in them from now on.
+    ///
+    /// # Errors
+    /// When something in them isn't valid, or the disk refuses; nothing has changed then.
+    pub fn save_settings(&self, settings: SettingsView) -> Result<SettingsView, ErrorView> {
+        validate(&settings)?;
+        let devices = devices(&settings)?;
+        let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.lock().map.clone();
+        let map = self.files.next_map(before.clone(), &settings);
+        if let Err(error) = self.keep(&before, &map) {
+            let text = format!("The settings couldn't be saved: {error}. The old ones still hold.");
+            return Err(ErrorView { code: "not-saved".to_owned(), text, field: None });
+        }
+        self.change(|inner| {
+            inner.settings = settings.clone();
+            inner.map = map;
+            inner.model.withdraw("settings");
+            if let Some(call) = &inner.running.call {
+                call.use_devices(devices);
+            }
+            ((), Changed::CALL)
+        });
+        Ok(settings)
+    }
+
+    /// Both copies hold `map` then, or both hold what they held `before`.
+    fn keep(&self, before: &Map<String, Value>, map: &Map<String, Value>) -> Result<(), String> {
+        self.files.write_spare(map).map_err(|error| error.to_string())?;
+        let stored = store(&self.shell, &self.files, map);
+        if stored.is_err()
+            && let Err(error) = self.files.write_spare(before)
+        {
+            tracing::warn!(%error, "the spare copy of the settings holds what couldn't be saved");
+        }
+        stored
+    }
+
+    /// The devices of this machine. May take a second: not for the thread of the window.
+    #[must_use]
+    pub fn list_devices(&self) -> DevicesView {
+        let found = list_devices();
+        let views = |list: Vec<visavis_engine::device::DeviceInfo>| {
+            list.into_iter().map(|device| DeviceView { id: device.id, name: device.name }).collect()
+        };
+        DevicesView {
+            cameras: views(found.cameras),
+            microphones: views(found.microphones),
+            speakers: views(found.speakers),
+        }
+    }
+
+    /// Where the window's pictures are.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn video_endpoint(&self) -> Result<VideoEndpoint, ErrorView> {
+        self.video.endpoint().map_err(|error| ErrorView {
+            code: "no-video".to_owned(),
+            text: format!("Pictures can't be shown: {error}. You can still talk."),
+            field: None,
+        })
+    }
+
+    /// Changes something and shows what that changed. Views go out in the order of the changes: the next change waits
+    /// until those of this one are out, so that an older view never comes last.
+    fn change<T>(&self, change: impl FnOnce(&mut Inner) -> (T, Changed)) -> T {
+        let _in_order = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (result, changed, call, connection, quality) = {
+            let mut inner = self.lock();
+            let (result, changed) = change(&mut inner);
+            let model = &inner.model;
+            (result, changed, model.call(Instant::now()), model.connection().clone(), model.quality().clone())
+        };
+        if changed.call {
+            self.shell.show_call(call);
+        }
+        if changed.connection {
+            self.shell.show_connection(connection);
+        }
+        if changed.quality {
+            self.shell.show_quality(quality);
+        }
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing in a critical section can panic half-way; what is there is whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn store<S: Shell>(shell: &S, files: &SettingsFiles, map: &Map<String, Value>) -> Result<(), String> {
+    // The store would create its file for everybody to read.
+    files.create_main(map).map_err(|error| error.to_string())?;
+    shell.store(map.clone())
+}
+
+fn server_view(settings: &SettingsView) -> ServerView {
+    let url = settings.server.trim().to_owned();
+    let kind = if url.is_empty() { ServerKind::Embedded } else { ServerKind::Custom };
+    ServerView { kind, url }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Everything that a button does, with nobody looking.

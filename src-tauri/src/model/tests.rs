@@ -1,0 +1,135 @@
+//! What is shown for what the engine says.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+use visavis_engine::DeviceReport;
+use visavis_engine::device::DeviceError;
+
+use super::*;
+
+fn code() -> RoomCode {
+    RoomCode::parse("482713").unwrap()
+}
+
+const ON: MediaState = MediaState { microphone: true, camera: true };
+
+#[test]
+fn a_call_from_the_code_to_its_end() {
+    let now = Instant::now();
+    let mut model = Model::idle();
+    model.begin(None, ON, true);
+    model.apply(now, &Event::State(CallState::Waiting { code: code() }));
+    assert_eq!(model.call(now).phase, CallPhase::Waiting { code: "482713".into(), knocking: false, local_only: true });
+    model.apply(now, &Event::State(CallState::Verifying));
+    assert_eq!(model.call(now).phase, CallPhase::Waiting { code: "482713".into(), knocking: true, local_only: true });
+    model.apply(now, &Event::State(CallState::Connected { since: now }));
+    let later = now + Duration::from_secs(5);
+    assert_eq!(model.call(later).phase, CallPhase::Connected { since_ms: 5000 });
+    model.apply(later, &Event::State(CallState::Closed(CloseReason::PeerHungUp)));
+    let CallPhase::Ended { reason, duration_ms, .. } = model.call(later).phase else { panic!("not ended") };
+    assert_eq!((reason.code.as_str(), duration_ms), ("peer-hung-up", Some(5000)));
+}
+
+#[test]
+fn a_lost_device_is_said_until_there_is_one() {
+    let now = Instant::now();
+    let mut model = Model::idle();
+    model.begin(Some(code()), ON, false);
+    let error = DeviceError::None { kind: "camera" };
+    model.apply(now, &Event::Device(DeviceReport::Lost { kind: "camera", error }));
+    assert_eq!(model.call(now).notices[0].text, "No camera was found. You can talk without it.");
+    model.apply(now, &Event::Device(DeviceReport::Camera(Some("Front".into()))));
+    assert_eq!(model.call(now).notices, []);
+}
+
+#[test]
+fn our_own_network_is_named_when_the_server_is_gone_too() {
+    let now = Instant::now();
+    let mut model = Model::idle();
+    model.begin(Some(code()), ON, false);
+    model.apply(now, &Event::Signaling(call::SignalingState::Online));
+    model.apply(now, &Event::State(CallState::Connected { since: now }));
+    model.apply(now, &Event::Signaling(call::SignalingState::Offline { reason: "gone".into() }));
+    model.apply(now, &Event::State(CallState::Disconnected { since: now, lost: now }));
+    assert!(matches!(model.call(now).phase, CallPhase::Reconnecting { side: Side::Local, .. }));
+}
+
+fn lose(model: &mut Model, kind: &'static str) {
+    let error = DeviceError::None { kind };
+    model.apply(Instant::now(), &Event::Device(DeviceReport::Lost { kind, error }));
+}
+
+#[test]
+fn notices_keep_their_places_while_devices_are_tried_again() {
+    let now = Instant::now();
+    let mut model = Model::idle();
+    model.begin(None, ON, false);
+    lose(&mut model, "camera");
+    lose(&mut model, "microphone");
+    let shown = model.call(now);
+    lose(&mut model, "camera");
+    assert_eq!(model.call(now), shown);
+    assert_eq!((shown.local.has_camera, shown.local.has_microphone), (false, false));
+}
+
+#[test]
+fn what_failed_is_said_in_english() {
+    let mut model = Model::idle();
+    model.begin(None, ON, false);
+    for (what, text) in [
+        ("video encoder", "The other person can't see you: broken."),
+        ("camera", "The camera can't be used: broken."),
+        ("sound", "There is no sound in this call: broken."),
+    ] {
+        model.apply(Instant::now(), &Event::Device(DeviceReport::Failed { what, reason: "broken".into() }));
+        assert_eq!(model.call(Instant::now()).notices.last().unwrap().text, text);
+    }
+}
+
+#[test]
+fn whose_network_it_is_follows_the_server() {
+    let now = Instant::now();
+    let side = |model: &Model| match model.call(now).phase {
+        CallPhase::Reconnecting { side, .. } => side,
+        phase => panic!("{phase:?}"),
+    };
+    let mut model = Model::idle();
+    model.begin(Some(code()), ON, false);
+    model.apply(now, &Event::Signaling(call::SignalingState::Online));
+    model.apply(now, &Event::State(CallState::Connected { since: now }));
+    model.apply(now, &Event::State(CallState::Disconnected { since: now, lost: now }));
+    assert_eq!(side(&model), Side::Unknown);
+    let changed = model.apply(now, &Event::Signaling(call::SignalingState::Offline { reason: "gone".into() }));
+    assert!(changed.call && changed.connection);
+    assert_eq!(side(&model), Side::Local);
+    model.apply(now, &Event::Signaling(call::SignalingState::Online));
+    assert_eq!(side(&model), Side::Unknown);
+}
+
+#[test]
+fn a_joiner_sees_the_line() {
+    let now = Instant::now();
+    let mut model = Model::idle();
+    model.begin(Some(code()), ON, false);
+    model.apply(now, &Event::InLine { ahead: 2 });
+    assert_eq!(model.call(now).phase, CallPhase::Joining { code: "482713".into(), ahead: 2 });
+    model.apply(now, &Event::State(CallState::Verifying));
+    assert_eq!(model.call(now).phase, CallPhase::Joining { code: "482713".into(), ahead: 0 });
+    let refused = CloseReason::ServerRefused { code: "line-full".into(), text: "too many".into() };
+    assert_eq!(model.apply(now, &Event::State(CallState::Closed(refused))), Changed::ALL);
+    let CallPhase::Ended { reason, can_again, .. } = model.call(now).phase else { panic!("not ended") };
+    assert_eq!((reason.code.as_str(), can_again), ("line-full", true));
+}
+
+#[test]
+fn the_other_side_is_on_until_it_says_otherwise_and_a_used_code_is_used_up() {
+    let now = Instant::now();
+    let mut model = Model::idle();
+    model.begin(Some(code()), ON, false);
+    model.apply(now, &Event::State(CallState::Connected { since: now }));
+    assert_eq!(model.call(now).remote, RemoteView { microphone: true, camera: true, has_picture: false });
+    lose(&mut model, "camera");
+    model.apply(now, &Event::State(CallState::Closed(CloseReason::PeerLost)));
+    let ended = model.call(now);
+    assert!(matches!(ended.phase, CallPhase::Ended { can_again: false, .. }));
+    assert_eq!(ended.notices, []);
+    assert_eq!(model.apply(now, &Event::Signaling(call::SignalingState::Connecting)), Changed::NOTHING);
+}
