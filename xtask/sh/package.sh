@@ -16,7 +16,8 @@ build_package() {
 try_deb() {
   local deb name entry command home left
   rm -rf target/debug/bundle/deb
-  build_package deb --debug || return 1
+  # The whole workspace, so that its libraries are those that the step `build` has built.
+  build_package deb --debug -- --workspace || return 1
   deb=$(echo target/debug/bundle/deb/*.deb)
   name=$(dpkg-deb -f "$deb" Package)
   echo "$deb: $(($(stat -c %s "$deb") / 1024 / 1024)) MB (unoptimised, with debug information)"

@@ -71,7 +71,8 @@ closing_lines() {
   local name
   for name in ui-test test e2e doctest; do
     [ -f "$LOGS/$name.log" ] || continue
-    grep -E '^ *(Summary \[|Test Files |Tests  |test result: )' "$LOGS/$name.log" | sed "s/^ */$name: /" || true
+    grep -E '^ *(Summary \[|Test Files |Tests  |test result: )' "$LOGS/$name.log" |
+      grep -v ' 0 passed; 0 failed' | sed "s/^ */$name: /" || true
   done
 }
 
