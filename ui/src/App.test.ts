@@ -1,5 +1,5 @@
 import { render, screen, waitFor } from "@testing-library/svelte";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import App from "./App.svelte";
 import { FakeBackend } from "./backend/fake";
 import { idle, scenes } from "./backend/scenes";
@@ -34,6 +34,8 @@ describe("every view has its screen", () => {
     preparing: "Reaching the server",
     waiting: "Give this code to the other person",
     "sound-only": "Give this code to the other person",
+    private: "Give this code to the other person",
+    "no-devices": "Give this code to the other person",
     words: "Give this code to the other person",
     knocking: "Give this code to the other person",
     joining: "Looking for the other person",
@@ -123,6 +125,28 @@ describe("waiting", () => {
     await screen.findByRole("textbox", { name: "Server address" });
   });
 
+  it("shows what the other will see, and both can be turned off before they come", async () => {
+    const backend = await open(scenes["waiting"] ?? idle);
+    expect(screen.getByRole("img", { name: "You" })).toBeTruthy();
+    screen.getByRole("switch", { name: "Microphone" }).click();
+    press("v");
+    await waitFor(() => {
+      expect(screen.queryByRole("img", { name: "You" })).toBeNull();
+    });
+    expect(screen.getByRole("switch", { name: "Camera" }).getAttribute("aria-checked")).toBe("false");
+    expect(backend.asked).toEqual(["getView", "setMicrophone false", "setCamera false"]);
+  });
+
+  it("tells a joiner how long the line is", async () => {
+    const backend = await open(scenes["in-line"] ?? idle);
+    expect(screen.getByText("2 people are before you.")).toBeTruthy();
+    backend.emit({ phase: { kind: "joining", code: "482913", ahead: 1 } });
+    await screen.findByText("1 person is before you.");
+    backend.emit({ phase: { kind: "joining", code: "482913", ahead: 0 } });
+    await screen.findByText("Code 482 913");
+    expect(screen.getByRole("switch", { name: "Camera" })).toBeTruthy();
+  });
+
   it("is left by Escape", async () => {
     const backend = await open(scenes["waiting"] ?? idle);
     press("Escape");
@@ -162,13 +186,85 @@ describe("in a call", () => {
     expect((await screen.findByRole("region", { name: "Call quality" })).textContent).toContain("24 ms");
   });
 
+  it("lets a touch that wakes the controls work none of them", async () => {
+    const backend = await open(scenes["connected"] ?? idle);
+    const hangUp = screen.getByRole("button", { name: "Hang up" });
+    const touch = () => {
+      hangUp.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+      hangUp.dispatchEvent(new MouseEvent("click", { bubbles: true, detail: 1 }));
+    };
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    window.dispatchEvent(new Event("pointermove"));
+    vi.advanceTimersByTime(3000);
+    vi.useRealTimers();
+    touch();
+    expect(backend.asked).not.toContain("hangUp");
+    touch();
+    expect(backend.asked).toContain("hangUp");
+  });
+
   it("says which side dropped", async () => {
     await open(scenes["reconnecting"] ?? idle);
     expect(screen.getByText(/Your connection dropped/)).toBeTruthy();
   });
 });
 
+describe("ended", () => {
+  it("begins a new call after one that connected, as its code is used up", async () => {
+    const backend = await open(scenes["ended"] ?? idle);
+    expect(document.activeElement).toBe(screen.getByRole("main"));
+    expect(screen.queryByRole("button", { name: "Open settings" })).toBeNull();
+    screen.getByRole("button", { name: "New call" }).click();
+    expect(backend.asked).toContain("startCall");
+  });
+
+  it("tries the same again after one that didn't, and leads to what would help", async () => {
+    const backend = await open(scenes["failed"] ?? idle);
+    screen.getByRole("button", { name: "Open settings" }).click();
+    await screen.findByRole("textbox", { name: "Server address" });
+    expect(screen.queryByText(/Devices change at once/)).toBeNull();
+    press("Escape");
+    screen.getByRole("button", { name: "Try again" }).click();
+    expect(backend.asked).toContain("again");
+  });
+});
+
 describe("settings", () => {
+  it("give the focus back, and leave no refusal behind", async () => {
+    const backend = await open(idle);
+    const opener = screen.getByRole("button", { name: "Settings" });
+    opener.focus();
+    opener.click();
+    const field = await screen.findByRole("textbox", { name: "Server address" });
+    await waitFor(() => {
+      expect(backend.asked).toContain("listDevices");
+    });
+    backend.refuse = { code: "bad-url", text: "This address has no host.", field: "server" };
+    screen.getByRole("button", { name: "Save" }).click();
+    await screen.findByRole("alert");
+    press("Escape", field);
+    await waitFor(() => {
+      expect(document.activeElement).toBe(opener);
+    });
+    expect(screen.queryByRole("alert")).toBeNull();
+  });
+
+  it("make way for a call that connects, and not for one that comes back", async () => {
+    const backend = await open(scenes["waiting"] ?? idle);
+    screen.getByRole("button", { name: "Open settings" }).click();
+    await screen.findByText(/Devices change at once/);
+    backend.emit({ phase: { kind: "connected", sinceMs: 0 }, notices: scenes["notice"]?.call.notices ?? [] });
+    await waitFor(() => {
+      expect(screen.queryByRole("textbox", { name: "Server address" })).toBeNull();
+    });
+    screen.getByRole("button", { name: "Open settings" }).click();
+    await screen.findByRole("textbox", { name: "Server address" });
+    backend.emit({ phase: { kind: "reconnecting", sinceMs: 0, side: "local" } });
+    backend.emit({ phase: { kind: "connected", sinceMs: 0 } });
+    await Promise.resolve();
+    expect(screen.getByRole("textbox", { name: "Server address" })).toBeTruthy();
+  });
+
   it("are saved as a whole, and a refusal stands at its field", async () => {
     const backend = await open(scenes["servers"] ?? idle);
     screen.getByRole("button", { name: "Settings" }).click();

@@ -87,6 +87,20 @@ export const scenes: Record<string, AppView> = {
       notices: [{ code: "no-camera", text: "No camera was found; the call has sound only.", action: "open-settings" }],
     },
   ),
+  private: at(
+    { kind: "waiting", code: "482913", knocking: false, localOnly: true },
+    { local: { ...idle.call.local, microphone: false, camera: false } },
+  ),
+  "no-devices": at(
+    { kind: "waiting", code: "482913", knocking: false, localOnly: true },
+    {
+      local: { ...idle.call.local, hasMicrophone: false, hasCamera: false },
+      notices: [
+        { code: "no-camera", text: "No camera was found; the call has sound only.", action: "open-settings" },
+        { code: "no-microphone", text: "No microphone was found; the other can't hear you.", action: "open-settings" },
+      ],
+    },
+  ),
   words: {
     ...at({ kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: false }),
     server: { kind: "custom", url: "wss://calls.example.org" },
