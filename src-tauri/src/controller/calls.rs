@@ -254,3 +254,28 @@ fn named_server(named: &str) -> Result<Servers, String> {
         .map_err(|error| format!("The server in the settings can't be used: {error}. Correct it in the settings."))?;
     Ok((vec![url], None))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use crate::controller::tests::App;
+    use crate::view::CallPhase;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_cancel_while_preparing_holds() {
+        let ann = App::new().await;
+        let Begun { number, named } = ann.controller.begin(None).unwrap();
+        assert_eq!((ann.call().phase, named.as_str()), (CallPhase::Preparing, ""));
+        ann.controller.set_camera(false);
+        assert!(!ann.last_shown().local.camera);
+        ann.controller.hang_up();
+        assert_eq!(ann.last_shown().phase, CallPhase::Idle);
+
+        // The server and the failure that come now are those of nobody.
+        ann.controller.launch(number, Intent::Create, own_server().await.unwrap());
+        ann.controller.fail(number, "no-server", String::new());
+        assert_eq!(ann.call().phase, CallPhase::Idle);
+        assert!(ann.controller.lock().running.call.is_none());
+    }
+}

@@ -90,7 +90,7 @@ impl<S: Shell> Controller<S> {
             model.notice("settings", problem.text(), Some(NoticeAction::OpenSettings));
             // A good file from now on; the damaged one was set aside.
             if problem.is_damage()
-                && let Err(error) = store(&shell, &files, &map)
+                && let Err(error) = store(&shell, &files, &map, &map)
             {
                 tracing::warn!(%error, "the repaired settings couldn't be stored");
             }
@@ -166,14 +166,14 @@ impl<S: Shell> Controller<S> {
         Ok(settings)
     }
 
-    /// Both copies hold `map` then, or both hold what they held `before`.
+    /// Both copies hold `map` then, or what they held `before`.
     fn keep(&self, before: &Map<String, Value>, map: &Map<String, Value>) -> Result<(), String> {
         self.files.write_spare(map).map_err(|error| error.to_string())?;
-        let stored = store(&self.shell, &self.files, map);
+        let stored = store(&self.shell, &self.files, before, map);
         if stored.is_err()
-            && let Err(error) = self.files.write_spare(before)
+            && let Err(error) = self.files.put_back(before)
         {
-            tracing::warn!(%error, "the spare copy of the settings holds what couldn't be saved");
+            tracing::warn!(%error, "the old settings couldn't be written again");
         }
         stored
     }
@@ -232,9 +232,14 @@ impl<S: Shell> Controller<S> {
     }
 }
 
-fn store<S: Shell>(shell: &S, files: &SettingsFiles, map: &Map<String, Value>) -> Result<(), String> {
-    // The store would create its file for everybody to read.
-    files.create_main(map).map_err(|error| error.to_string())?;
+/// The store would create its file for everybody to read, so that there is one before it writes.
+fn store<S: Shell>(
+    shell: &S,
+    files: &SettingsFiles,
+    before: &Map<String, Value>,
+    map: &Map<String, Value>,
+) -> Result<(), String> {
+    files.create_main(before).map_err(|error| error.to_string())?;
     shell.store(map.clone())
 }
 

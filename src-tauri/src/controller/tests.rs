@@ -1,1 +1,251 @@
 //! Everything that a button does, with nobody looking.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+use crate::settings::{defaults, to_map};
+use crate::view::{CallPhase, PeerState, SignalingState};
+
+/// How long anything may take that a person waits for.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Keeps what it is shown, and settings the way the store does: in place.
+pub(super) struct Recorder {
+    main: std::path::PathBuf,
+    refuses: AtomicBool,
+    calls: Mutex<Vec<CallView>>,
+    connections: Mutex<Vec<ConnectionView>>,
+    qualities: Mutex<Vec<QualityView>>,
+}
+
+impl Shell for Recorder {
+    fn show_call(&self, view: CallView) {
+        self.calls.lock().unwrap().push(view);
+    }
+
+    fn show_connection(&self, view: ConnectionView) {
+        self.connections.lock().unwrap().push(view);
+    }
+
+    fn show_quality(&self, view: QualityView) {
+        self.qualities.lock().unwrap().push(view);
+    }
+
+    fn store(&self, settings: Map<String, Value>) -> Result<(), String> {
+        if self.refuses.load(Ordering::Relaxed) {
+            return Err("the disk is full".to_owned());
+        }
+        fs::write(&self.main, serde_json::to_vec(&settings).unwrap()).map_err(|error| error.to_string())
+    }
+}
+
+pub(super) struct App {
+    pub(super) controller: Arc<Controller<Recorder>>,
+    folder: tempfile::TempDir,
+}
+
+impl App {
+    async fn with_file(content: &Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let main = SettingsFiles::new(folder.path()).main().to_owned();
+        fs::write(&main, content.to_string()).unwrap();
+        let shell = Recorder {
+            main,
+            refuses: AtomicBool::new(false),
+            calls: Mutex::default(),
+            connections: Mutex::default(),
+            qualities: Mutex::default(),
+        };
+        let identity = Identity { profile: None, version: "0.0.0".to_owned() };
+        Self { controller: Controller::new(shell, identity, folder.path()).await.unwrap(), folder }
+    }
+
+    /// With devices that need no hardware, and no server address.
+    pub(super) async fn new() -> Self {
+        Self::with_file(&Value::Object(to_map(&synthetic()))).await
+    }
+
+    pub(super) fn call(&self) -> CallView {
+        self.controller.view().call
+    }
+
+    pub(super) fn last_shown(&self) -> CallView {
+        self.controller.shell().calls.lock().unwrap().last().unwrap().clone()
+    }
+
+    async fn until<T>(&self, what: &str, look: impl Fn(&CallView) -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            let call = self.call();
+            if let Some(found) = look(&call) {
+                return found;
+            }
+            assert!(start.elapsed() < PATIENCE, "not {what}: {call:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn until_phase(&self, what: &str, wanted: impl Fn(&CallPhase) -> bool) {
+        self.until(what, |call| wanted(&call.phase).then_some(())).await;
+    }
+
+    async fn code(&self) -> String {
+        self.until("waiting", |call| {
+            let CallPhase::Waiting { code, local_only: true, .. } = &call.phase else { return None };
+            Some(code.clone())
+        })
+        .await
+    }
+
+    /// The code of the reason for which the call is over.
+    fn end(&self) -> String {
+        let CallPhase::Ended { reason, .. } = self.call().phase else { panic!("not over: {:?}", self.call()) };
+        reason.code
+    }
+
+    fn spare(&self) -> Value {
+        read(&self.folder.path().join("settings.spare.json"))
+    }
+
+    fn main(&self) -> Value {
+        read(&self.controller.shell().main)
+    }
+}
+
+fn synthetic() -> SettingsView {
+    SettingsView { camera: "test".into(), microphone: "test".into(), speaker: "silence".into(), ..defaults() }
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+const fn is_idle(phase: &CallPhase) -> bool {
+    matches!(phase, CallPhase::Idle)
+}
+
+const fn is_connected(phase: &CallPhase) -> bool {
+    matches!(phase, CallPhase::Connected { .. })
+}
+
+const fn is_ended(phase: &CallPhase) -> bool {
+    matches!(phase, CallPhase::Ended { .. })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_meet_and_part() {
+    let (ann, bob) = (App::new().await, App::new().await);
+    ann.controller.start_call().await;
+    let code = ann.code().await;
+    bob.controller.join_call(&code).unwrap();
+    ann.until_phase("connected", is_connected).await;
+    bob.until_phase("connected", is_connected).await;
+    bob.until("a picture", |call| call.remote.has_picture.then_some(())).await;
+    assert!(bob.call().remote.microphone);
+
+    ann.controller.set_microphone(false);
+    bob.until("told of the mute", |call| (!call.remote.microphone).then_some(())).await;
+    assert!(!ann.call().local.microphone && bob.call().remote.camera);
+
+    let other_camera = SettingsView { camera: "test:2".into(), ..synthetic() };
+    ann.controller.save_settings(other_camera.clone()).unwrap();
+    assert!(is_connected(&ann.call().phase));
+    assert_eq!(ann.controller.settings(), other_camera);
+
+    bob.controller.hang_up();
+    bob.until_phase("over", is_ended).await;
+    ann.until_phase("over", is_ended).await;
+    assert_eq!((ann.end().as_str(), bob.end().as_str()), ("peer-hung-up", "hung-up"));
+    assert!(matches!(ann.call().phase, CallPhase::Ended { can_again: false, duration_ms: Some(_), .. }));
+    let connection = ann.controller.view().connection;
+    assert_eq!((connection.peer, connection.signaling), (PeerState::Closed, SignalingState::Offline));
+
+    ann.controller.dismiss();
+    assert!(is_idle(&ann.call().phase));
+    let view = ann.controller.view();
+    let shell = ann.controller.shell();
+    assert_eq!(shell.calls.lock().unwrap().last(), Some(&view.call));
+    assert_eq!(shell.connections.lock().unwrap().last(), Some(&view.connection));
+    assert_eq!(shell.qualities.lock().unwrap().last(), Some(&view.quality));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_cancelled_is_gone() {
+    let ann = App::new().await;
+    ann.controller.start_call().await;
+    ann.code().await;
+    ann.controller.dismiss();
+    ann.code().await;
+    ann.controller.hang_up();
+    ann.until_phase("idle", is_idle).await;
+    assert!(is_idle(&ann.last_shown().phase));
+    ann.controller.start_call().await;
+    ann.code().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_presses_start_one_call() {
+    let ann = App::new().await;
+    tokio::join!(ann.controller.start_call(), ann.controller.start_call());
+    ann.code().await;
+    assert_eq!(ann.controller.lock().running.number, 1);
+    ann.controller.join_call("482713").unwrap();
+    assert_eq!(ann.controller.lock().running.number, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_leads_nowhere_can_be_tried_again() {
+    let ann = App::new().await;
+    assert_eq!(ann.controller.join_call("tulip").unwrap_err().field.as_deref(), Some("code"));
+    assert!(is_idle(&ann.call().phase));
+    ann.controller.join_call("0000").unwrap();
+    ann.until_phase("over", is_ended).await;
+    assert_eq!(ann.end(), "no-such-room");
+    assert!(matches!(ann.call().phase, CallPhase::Ended { can_again: true, duration_ms: None, .. }));
+    ann.controller.again().await;
+    assert!(ann.controller.lock().model.joined_with().is_some());
+    ann.until_phase("over", is_ended).await;
+    assert_eq!(ann.end(), "no-such-room");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_save_changes_nothing() {
+    let ann = App::new().await;
+    let first = SettingsView { server: "calls.example.org".into(), ..synthetic() };
+    ann.controller.save_settings(first.clone()).unwrap();
+    let (main, spare) = (ann.main(), ann.spare());
+
+    // A store that fails half-way leaves half a file.
+    fs::write(&ann.controller.shell().main, "{").unwrap();
+    ann.controller.shell().refuses.store(true, Ordering::Relaxed);
+    let refused = ann.controller.save_settings(synthetic()).unwrap_err();
+    assert_eq!(refused.code, "not-saved");
+    assert_eq!((ann.main(), ann.spare(), ann.controller.settings()), (main, spare, first));
+
+    let senseless = SettingsView { camera: "test:0".into(), ..synthetic() };
+    assert_eq!(ann.controller.save_settings(senseless).unwrap_err().field.as_deref(), Some("camera"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_version_finds_what_it_wrote() {
+    let ann = App::with_file(&json!({"version": 9, "server": "a.example.org", "hologram": {"depth": 3}})).await;
+    assert_eq!(ann.call().notices.len(), 1);
+    let settings = SettingsView { server: "b.example.org".into(), ..ann.controller.settings() };
+    ann.controller.save_settings(settings).unwrap();
+    assert_eq!(ann.call().notices, []);
+    for kept in [ann.main(), ann.spare()] {
+        assert_eq!((&kept["version"], &kept["hologram"]["depth"]), (&json!(9), &json!(3)));
+        assert_eq!(kept["server"], "b.example.org");
+    }
+    #[cfg(unix)]
+    for name in ["settings.json", "settings.spare.json"] {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(ann.folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}

@@ -312,10 +312,12 @@ fn local(media: MediaState) -> LocalView {
 
 /// A full line is about the code, as other refusals by a server aren't, and is told apart from them.
 fn end_code(reason: &CloseReason) -> &'static str {
-    match reason {
-        CloseReason::ServerRefused { code, .. } if code == "line-full" => "line-full",
-        reason => reason.code(),
+    if let CloseReason::ServerRefused { code, .. } = reason
+        && code == "line-full"
+    {
+        return "line-full";
     }
+    reason.code()
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -87,9 +87,9 @@ fn what_failed_is_said_in_english() {
 #[test]
 fn whose_network_it_is_follows_the_server() {
     let now = Instant::now();
-    let side = |model: &Model| match model.call(now).phase {
-        CallPhase::Reconnecting { side, .. } => side,
-        phase => panic!("{phase:?}"),
+    let side = |model: &Model| {
+        let CallPhase::Reconnecting { side, .. } = model.call(now).phase else { panic!("not reconnecting") };
+        side
     };
     let mut model = Model::idle();
     model.begin(Some(code()), ON, false);

@@ -107,6 +107,15 @@ impl SettingsFiles {
         if self.main.exists() { Ok(()) } else { write_whole(&self.main, map) }
     }
 
+    /// Writes both copies again after the store has failed, which may have left its own half written.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn put_back(&self, map: &Map<String, Value>) -> io::Result<()> {
+        let main = write_whole(&self.main, map);
+        write_whole(&self.spare, map).and(main)
+    }
+
     /// Makes the folder, and closes it and what is in it to other users of the machine.
     ///
     /// # Errors
