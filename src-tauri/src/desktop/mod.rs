@@ -3,6 +3,7 @@
 mod commands;
 mod graphics;
 mod shell;
+mod signals;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -79,13 +80,18 @@ pub fn main() -> ExitCode {
 
 fn set_up(app: &mut App, profile: Option<String>) -> Result<(), Box<dyn std::error::Error>> {
     let folder = folder(app, profile.as_deref())?;
-    std::fs::create_dir_all(&folder)?;
     let identity = Identity { profile: profile.clone(), version: app.package_info().version.to_string() };
     let files = crate::settings::SettingsFiles::new(&folder);
     // The controller reads the file first and sets a damaged one aside; the store comes after it.
     let shell = WindowShell::new(app.handle().clone(), files.main().to_owned());
     let controller = tauri::async_runtime::block_on(Controller::new(shell, identity, &folder))?;
     app.manage::<AppController>(controller);
+    // An exit hangs up, see above; without this a signal would end the call without a word.
+    let handle = app.handle().clone();
+    tauri::async_runtime::spawn(async move {
+        signals::told_to_end().await;
+        handle.exit(0);
+    });
     let title = profile.map_or_else(|| "Visavis".to_owned(), |name| format!("Visavis ({name})"));
     WebviewWindowBuilder::new(app, "main", WebviewUrl::default())
         .title(title)

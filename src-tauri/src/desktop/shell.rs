@@ -46,10 +46,20 @@ impl Shell for WindowShell {
     }
 
     fn store(&self, settings: Map<String, Value>) -> Result<(), String> {
-        let store = self.app.store(&self.store).map_err(|error| error.to_string())?;
+        // Saved here and now or not at all: nothing may reach the file behind our back.
+        let store = self.app.store_builder(&self.store).disable_auto_save().build().map_err(|e| e.to_string())?;
+        let before = store.entries();
         for (key, value) in settings {
             store.set(key, value);
         }
-        store.save().map_err(|error| error.to_string())
+        let saved = store.save().map_err(|error| error.to_string());
+        if saved.is_err() {
+            // The store saves once more when the app ends.
+            store.clear();
+            for (key, value) in before {
+                store.set(key, value);
+            }
+        }
+        saved
     }
 }
