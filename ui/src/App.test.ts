@@ -1,5 +1,6 @@
 import { render, screen, waitFor } from "@testing-library/svelte";
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import { tick } from "svelte";
 import App from "./App.svelte";
 import { FakeBackend } from "./backend/fake";
 import { idle, scenes } from "./backend/scenes";
@@ -193,13 +194,16 @@ describe("in a call", () => {
       hangUp.dispatchEvent(new Event("pointerdown", { bubbles: true }));
       hangUp.dispatchEvent(new MouseEvent("click", { bubbles: true, detail: 1 }));
     };
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     window.dispatchEvent(new Event("pointermove"));
     vi.advanceTimersByTime(3000);
-    vi.useRealTimers();
+    await tick();
+    expect(screen.getByRole("main").className).toContain("quiet");
     touch();
     expect(backend.asked).not.toContain("hangUp");
+    vi.advanceTimersByTime(200);
     touch();
+    vi.useRealTimers();
     expect(backend.asked).toContain("hangUp");
   });
 
