@@ -1,0 +1,154 @@
+//! The call as the window draws it: how far it is, what the two send, and what the user should know.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// The call, from before it starts until its end has been read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct CallView {
+    /// How far the call is.
+    pub phase: CallPhase,
+    /// This side's microphone and camera.
+    pub local: LocalView,
+    /// What the other side sends.
+    pub remote: RemoteView,
+    /// What the user should know now; each stays for as long as it is true.
+    pub notices: Vec<NoticeView>,
+}
+
+/// How far the call is. Each variant has its own screen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub enum CallPhase {
+    /// No call.
+    Idle,
+    /// A call was asked for, and the server that gives it a code is being reached.
+    Preparing,
+    /// The code is out, and nobody has joined.
+    Waiting {
+        /// The code to pass on, in its written form.
+        code: String,
+        /// Somebody has typed the code and is being let in.
+        knocking: bool,
+        /// The code works on this machine only: the call began without a server address.
+        local_only: bool,
+    },
+    /// A code was typed here, and its room is being asked for.
+    Joining {
+        /// The code that was typed, in its written form.
+        code: String,
+        /// How many others who typed the same code are let in first; 0 when it is our turn.
+        ahead: u32,
+    },
+    /// The two have met and look for a path.
+    Connecting {
+        /// The code of the call.
+        code: String,
+    },
+    /// Picture and sound flow.
+    Connected {
+        /// Since the call first connected, milliseconds, as of this view.
+        #[ts(type = "number")]
+        since_ms: u64,
+    },
+    /// The path was lost and is being looked for again; the last picture stays.
+    Reconnecting {
+        /// Since the call first connected, milliseconds, as of this view.
+        #[ts(type = "number")]
+        since_ms: u64,
+        /// Whose connection dropped.
+        side: Side,
+    },
+    /// The call is over.
+    Ended {
+        /// Why.
+        reason: EndReason,
+        /// From connected to ended, milliseconds; `None` when it never connected.
+        #[ts(type = "number | null")]
+        duration_ms: Option<u64>,
+        /// Whether `again` tries the same again: `false` once the call was connected, as its code is used up then, and
+        /// another call begins with a new one.
+        can_again: bool,
+    },
+}
+
+/// Whose connection dropped, as far as this machine can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+#[ts(export_to = "view.ts")]
+pub enum Side {
+    /// This machine.
+    Local,
+    /// Not known yet.
+    Unknown,
+}
+
+/// Why a call ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct EndReason {
+    /// Stable, kebab-case: `hung-up`, `no-such-room` and the like.
+    pub code: String,
+    /// The reason in a sentence.
+    pub text: String,
+}
+
+/// This side's microphone and camera.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct LocalView {
+    /// The microphone is on; off is closed or silent, never just hidden.
+    pub microphone: bool,
+    /// The camera is on.
+    pub camera: bool,
+    /// There is a microphone to turn on.
+    pub has_microphone: bool,
+    /// There is a camera to turn on.
+    pub has_camera: bool,
+    /// The name of the microphone in use, empty if none.
+    pub microphone_name: String,
+    /// The name of the camera in use, empty if none.
+    pub camera_name: String,
+    /// How loud the microphone hears, 0 (silent) to 1 (full scale).
+    pub level: f32,
+}
+
+/// What the other side sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct RemoteView {
+    /// Their microphone is on.
+    pub microphone: bool,
+    /// Their camera is on.
+    pub camera: bool,
+    /// At least one frame of theirs has been decoded in this call.
+    pub has_picture: bool,
+}
+
+/// Something the user should know while it is true: the cause, what still works, and at most one action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct NoticeView {
+    /// Stable, kebab-case; at most one notice of a code is shown at a time.
+    pub code: String,
+    /// The notice in a sentence or two.
+    pub text: String,
+    /// What the user can do about it.
+    pub action: Option<NoticeAction>,
+}
+
+/// What the user can do about a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+#[ts(export_to = "view.ts")]
+pub enum NoticeAction {
+    /// Open the settings.
+    OpenSettings,
+}

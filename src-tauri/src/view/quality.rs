@@ -1,0 +1,44 @@
+//! How good the call is, in words and numbers.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// How good the call is, over the last few seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct QualityView {
+    /// The verdict.
+    pub grade: Grade,
+    /// The verdict in a sentence.
+    pub words: String,
+    /// Round-trip time, milliseconds.
+    pub rtt_ms: Option<u32>,
+    /// Packets lost, percent, the worse of the two directions.
+    pub loss_percent: Option<f32>,
+    /// Sent, kilobits a second.
+    pub send_kbps: u32,
+    /// Received, kilobits a second.
+    pub receive_kbps: u32,
+    /// Width of the received picture, pixels; 0 if there is none.
+    pub width: u32,
+    /// Height of the received picture, pixels; 0 if there is none.
+    pub height: u32,
+    /// Frames decoded a second.
+    pub fps: f32,
+}
+
+/// A verdict on the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+#[ts(export_to = "view.ts")]
+pub enum Grade {
+    /// Nothing to notice.
+    Good,
+    /// Noticeable, and fine to talk.
+    Fair,
+    /// Hard to talk.
+    Poor,
+    /// Not measured yet.
+    Unknown,
+}

@@ -1,0 +1,82 @@
+//! What the user can set, and the devices and servers to pick from.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// The server that the next call will use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct ServerView {
+    /// Where it comes from.
+    pub kind: ServerKind,
+    /// Its address; empty for the embedded one.
+    pub url: String,
+}
+
+/// Where the server comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+#[ts(export_to = "view.ts")]
+pub enum ServerKind {
+    /// The app's own, which only this machine reaches.
+    Embedded,
+    /// The one in the settings.
+    Custom,
+}
+
+/// What the user can set, all of it at once: saved as a whole, or refused as a whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct SettingsView {
+    /// The address of the server; empty for the embedded one.
+    pub server: String,
+    /// STUN and TURN servers besides those that the server offers.
+    pub ice_servers: Vec<IceServerView>,
+    /// Send media through a relay only, so that the other side never learns this machine's address.
+    pub relay_only: bool,
+    /// The camera's id, or `default`.
+    pub camera: String,
+    /// The microphone's id, or `default`.
+    pub microphone: String,
+    /// The speaker's id, or `default`.
+    pub speaker: String,
+}
+
+/// A STUN or TURN server, shaped as the W3C's `RTCIceServer`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct IceServerView {
+    /// `stun:`, `turn:` or `turns:` addresses (RFC 7064, RFC 7065) that share the user and password.
+    pub urls: Vec<String>,
+    /// The user name; empty for STUN.
+    pub username: String,
+    /// The password; empty for STUN.
+    pub credential: String,
+}
+
+/// The devices on this machine now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct DevicesView {
+    /// What can take a picture.
+    pub cameras: Vec<DeviceView>,
+    /// What can hear.
+    pub microphones: Vec<DeviceView>,
+    /// What can be heard.
+    pub speakers: Vec<DeviceView>,
+}
+
+/// One device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct DeviceView {
+    /// What the settings keep; never `default`, which the UI offers by itself.
+    pub id: String,
+    /// What people read.
+    pub name: String,
+}
