@@ -1,0 +1,21 @@
+//! How much to send, when to send it and in what quality: decided from feedback and time alone.
+//!
+//! Three parts that know nothing of one another:
+//! - [`Controller`] turns transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01) into an
+//!   [`Estimate`] of what the path carries, and asks for probes where it wants to know more;
+//! - [`Pacer`] spreads packets over time (RFC 8698, section 5.2: a rate-shaping buffer), audio first, and sends the probes;
+//! - [`Ladder`] turns the rate for video into a picture size and a frame rate.
+//!
+//! The contract is that of the whole core: hand in what happened with its time, drain what comes out, sleep until
+//! `poll_timeout`. Nothing here asks a clock, does I/O or panics on what came from outside. Rates are rates on the wire:
+//! with RTP, SRTP, UDP and IP headers.
+
+mod controller;
+mod ladder;
+mod pacer;
+mod packet;
+
+pub use controller::Controller;
+pub use ladder::{Ladder, Rung};
+pub use pacer::{Backlog, Pacer, Release};
+pub use packet::{Arrival, Estimate, Kind, Limits, Probe, ProbeId, Sent};
