@@ -1,0 +1,182 @@
+//! The peer connection: its beginning, media out, control, statistics, its end.
+
+mod negotiation;
+mod settings;
+
+use std::sync::Arc;
+
+use futures::channel::mpsc::UnboundedSender;
+use futures::lock::Mutex;
+use rtc::peer_connection::transport::RTCIceCandidatePair;
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use webrtc::peer_connection::{PeerConnection, PeerConnectionBuilder, StatsSelector};
+use webrtc::rtp_transceiver::RtpSender;
+use webrtc::runtime::Runtime;
+
+use crate::certificate::{Certificate, Fingerprint};
+use crate::config::TransportConfig;
+use crate::control::MAX_CONTROL_BYTES;
+use crate::error::{TransportError, stopped};
+use crate::event::{PeerState, TransportEvent};
+use crate::feedback;
+use crate::handler::Handler;
+use crate::interfaces::LocalAddresses;
+use crate::media::{self, MediaSender, Outgoing};
+use crate::pace::PacedRuntime;
+use crate::queue::MediaSinks;
+use crate::shared::Shared;
+use crate::stats::{self, TransportStats};
+
+use self::negotiation::Negotiation;
+use self::settings::settings;
+
+/// One peer connection. Dropping it closes it.
+pub struct Transport {
+    pc: Arc<dyn PeerConnection>,
+    shared: Arc<Shared>,
+    fingerprint: Fingerprint,
+    media: MediaSender,
+    video_sender: Arc<dyn RtpSender>,
+    audio_sender: Arc<dyn RtpSender>,
+    negotiation: Mutex<Negotiation>,
+}
+
+impl Transport {
+    /// Makes a connection and binds its sockets; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`TransportError::Network`] when no address can be bound, [`TransportError::BadServer`] for an unusable entry
+    /// of the server list.
+    pub async fn new(
+        runtime: Arc<dyn Runtime>,
+        config: TransportConfig,
+        media: MediaSinks,
+        events: UnboundedSender<TransportEvent>,
+    ) -> Result<Self, TransportError> {
+        let certificate = config.certificate.clone().map_or_else(Certificate::generate, Ok)?;
+        let pace = Arc::new(PacedRuntime::new(runtime));
+        let runtime: Arc<dyn Runtime> = Arc::clone(&pace) as _;
+        let shared = Shared::new(Arc::clone(&runtime), pace, media, events);
+        let (video, audio) = (Outgoing::video()?, Outgoing::audio()?);
+        let mut engine = media::media_engine()?;
+        let registry = feedback::registry(&mut engine, &shared, video.ssrc(), audio.ssrc())?;
+        let handler = Arc::new(Handler { shared: Arc::clone(&shared), relay_only: config.relay_only });
+        let pc = PeerConnectionBuilder::new()
+            .with_configuration(config.to_rtc(&certificate)?)
+            .with_setting_engine(settings())
+            .with_media_engine(engine)
+            .with_interceptor_registry(registry)
+            .with_runtime(runtime)
+            .with_handler(handler)
+            .with_udp_addrs(vec![LocalAddresses(config.bind.clone())])
+            .build()
+            .await
+            .map_err(|error| TransportError::Network(error.to_string()))?;
+        let pc: Arc<dyn PeerConnection> = Arc::new(pc);
+        // Video first: its section carries the bundle.
+        let video_sender = pc.add_track(media::local_track(&video)).await.map_err(stopped)?;
+        let audio_sender = pc.add_track(media::local_track(&audio)).await.map_err(stopped)?;
+        let media = MediaSender { video, audio, shared: Arc::clone(&shared) };
+        watch_for_the_end(&shared, &media);
+        let (fingerprint, negotiation) = (certificate.fingerprint(), Mutex::default());
+        Ok(Self { pc, shared, fingerprint, media, video_sender, audio_sender, negotiation })
+    }
+
+    /// What the other side must know our certificate by.
+    #[must_use]
+    pub const fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// The way out for media.
+    #[must_use]
+    pub fn media_sender(&self) -> MediaSender {
+        self.media.clone()
+    }
+
+    /// Sends a text message over the control channel.
+    ///
+    /// # Errors
+    /// [`TransportError::ControlClosed`] when it isn't open, [`TransportError::TooLarge`] over [`MAX_CONTROL_BYTES`].
+    pub async fn send_control(&self, text: &str) -> Result<(), TransportError> {
+        if text.len() > MAX_CONTROL_BYTES {
+            return Err(TransportError::TooLarge { what: "a control message", limit: MAX_CONTROL_BYTES });
+        }
+        let channel = self.shared.control().filter(|_| self.shared.is_control_open());
+        let channel = channel.ok_or(TransportError::ControlClosed)?;
+        channel.send_text(text).await.map_err(|_| TransportError::ControlClosed)
+    }
+
+    /// Asks the other side for a keyframe (PLI, RFC 4585, section 6.3.1). Before its video has begun this does nothing.
+    ///
+    /// # Errors
+    /// [`TransportError::Closed`] when the connection is gone.
+    pub async fn request_keyframe(&self) -> Result<(), TransportError> {
+        let Some(track) = self.shared.remote_video() else { return Ok(()) };
+        let media_ssrc = self.shared.remote_video_ssrc.load(std::sync::atomic::Ordering::Acquire);
+        let pli = PictureLossIndication { sender_ssrc: self.media.video.ssrc(), media_ssrc };
+        track.write_rtcp(vec![Box::new(pli)]).await.map_err(|_| TransportError::Closed)
+    }
+
+    /// What was counted so far.
+    pub async fn stats(&self) -> TransportStats {
+        let report = self.pc.get_stats(self.shared.runtime.now(), StatsSelector::None).await;
+        stats::digest(&report, self.selected_pair().await.as_ref(), self.shared.remote_views())
+    }
+
+    async fn selected_pair(&self) -> Option<RTCIceCandidatePair> {
+        let dtls = self.video_sender.transport().await.ok()??;
+        dtls.ice_transport().get_selected_candidate_pair().await.ok()?
+    }
+
+    /// Closes the connection: sockets, tasks and queues end. A second call does nothing.
+    pub async fn close(&self) {
+        if self.shared.begin_closing() {
+            close(&self.pc, &self.shared).await;
+        }
+    }
+}
+
+async fn close(pc: &Arc<dyn PeerConnection>, shared: &Shared) {
+    shared.pace.calm();
+    if let Err(error) = pc.close().await {
+        tracing::warn!(%error, "the connection didn't close cleanly");
+    }
+    shared.drop_sinks();
+    shared.set_control(None);
+    shared.set_remote_video(None);
+    shared.set_control_open(false);
+    shared.enter(PeerState::Closed);
+}
+
+impl Drop for Transport {
+    fn drop(&mut self) {
+        if self.shared.begin_closing() {
+            let (pc, shared) = (Arc::clone(&self.pc), Arc::clone(&self.shared));
+            let runtime = Arc::clone(&shared.runtime);
+            runtime.spawn(Box::pin(async move { close(&pc, &shared).await })).detach();
+        }
+    }
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transport").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
+    }
+}
+
+/// The machinery can stop on its own, for instance when the last socket fails; it says so nowhere but in its log.
+fn watch_for_the_end(shared: &Arc<Shared>, media: &MediaSender) {
+    // Sound is part of every call; video may be turned down.
+    let (shared, audio) = (Arc::clone(shared), Arc::clone(&media.audio));
+    let runtime = Arc::clone(&shared.runtime);
+    let watch = async move {
+        audio.gone().await;
+        if !shared.is_closing() {
+            let reason = "its sockets or its protocol machinery failed".to_owned();
+            shared.emit(TransportEvent::Failed(TransportError::Stopped(reason)));
+            shared.enter(PeerState::Failed);
+        }
+    };
+    runtime.spawn(Box::pin(watch)).detach();
+}

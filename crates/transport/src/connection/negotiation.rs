@@ -1,0 +1,211 @@
+//! Offer, answer and candidates (RFC 8829, RFC 8838).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rtc::peer_connection::configuration::RTCOfferOptions;
+use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
+use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RtpSender};
+
+use super::Transport;
+use crate::certificate::Fingerprint;
+use crate::control;
+use crate::error::{TransportError, stopped};
+use crate::event::{Candidate, TransportEvent};
+use crate::sdp::{self, CandidateUse};
+
+/// How long the machinery is kept awake after a description, so that connecting doesn't wait for its timers.
+const CONNECTING: Duration = Duration::from_secs(10);
+/// Candidates of the other side in one ICE generation.
+const MAX_REMOTE_CANDIDATES: usize = 64;
+
+/// What is under way; held for the length of each step, so that steps don't interleave.
+#[derive(Default)]
+pub(super) struct Negotiation {
+    /// The offer of ours that waits for its answer.
+    offered: Option<String>,
+    /// Candidates that came before the description that they belong to.
+    early: Vec<Candidate>,
+    /// How many were taken since the last description.
+    taken: usize,
+    described: bool,
+}
+impl Transport {
+    /// Makes an offer, which is the local description from then on. The first one opens the control channel.
+    ///
+    /// # Errors
+    /// [`TransportError::WrongState`] while an offer of either side waits for its answer.
+    pub async fn create_offer(&self, ice_restart: bool) -> Result<String, TransportError> {
+        let mut negotiation = self.negotiation.lock().await;
+        if negotiation.offered.is_some() {
+            return Err(TransportError::WrongState("an offer waits for its answer already".to_owned()));
+        }
+        if self.shared.control().is_none() {
+            let channel = self.pc.create_data_channel(control::LABEL, None).await.map_err(stopped)?;
+            control::adopt(&self.shared, channel);
+        }
+        let offer = self.pc.create_offer(Some(RTCOfferOptions { ice_restart })).await.map_err(stopped)?;
+        let sdp = offer.sdp.clone();
+        self.pc.set_local_description(offer).await.map_err(wrong_state)?;
+        negotiation.offered = Some(sdp.clone());
+        Ok(sdp)
+    }
+
+    /// Takes the other side's offer and makes the answer, which is the local description from then on.
+    ///
+    /// # Errors
+    /// [`TransportError::WrongFingerprint`] when it names another certificate than `remote`;
+    /// [`TransportError::BadDescription`] or [`TransportError::TooLarge`] when it can't be used;
+    /// [`TransportError::WrongState`] when an offer of ours waits ([`Self::rollback`] first).
+    pub async fn accept_offer(&self, sdp: &str, remote: &Fingerprint) -> Result<String, TransportError> {
+        let offer = sdp::read_offer(sdp, remote)?;
+        let mut negotiation = self.negotiation.lock().await;
+        if negotiation.offered.is_some() {
+            return Err(TransportError::WrongState("our own offer waits for its answer".to_owned()));
+        }
+        if let Err(error) = self.pc.set_remote_description(offer).await {
+            self.forget_remote_offer().await;
+            return Err(TransportError::BadDescription(error.to_string()));
+        }
+        let sdp = match self.answer().await {
+            Ok(sdp) => sdp,
+            Err(error) => {
+                self.forget_remote_offer().await;
+                return Err(TransportError::BadDescription(error.to_string()));
+            }
+        };
+        self.described(&mut negotiation).await?;
+        Ok(sdp)
+    }
+
+    /// Where no video codec is known to both, video alone is turned down (RFC 3264, section 6).
+    async fn answer(&self) -> webrtc::error::Result<String> {
+        let answer = match self.pc.create_answer(None).await {
+            Err(webrtc::error::Error::ErrSenderWithNoCodecs) => {
+                self.pc.remove_track(&self.video_sender).await?;
+                self.pc.create_answer(None).await?
+            }
+            answer => answer?,
+        };
+        let sdp = answer.sdp.clone();
+        self.pc.set_local_description(answer).await?;
+        Ok(sdp)
+    }
+
+    async fn forget_remote_offer(&self) {
+        if self.pc.pending_remote_description().await.is_some()
+            && let Ok(rollback) = RTCSessionDescription::rollback(None)
+            && let Err(error) = self.pc.set_remote_description(rollback).await
+        {
+            tracing::warn!(%error, "a refused offer couldn't be taken back");
+        }
+    }
+
+    /// Takes the other side's answer to our offer.
+    ///
+    /// # Errors
+    /// As [`Self::accept_offer`]; [`TransportError::WrongState`] when no offer of ours waits. After a refusal the offer
+    /// still waits.
+    pub async fn accept_answer(&self, sdp: &str, remote: &Fingerprint) -> Result<(), TransportError> {
+        let mut negotiation = self.negotiation.lock().await;
+        let Some(offered) = negotiation.offered.as_deref() else {
+            return Err(TransportError::WrongState("no offer of ours waits for an answer".to_owned()));
+        };
+        let answer = sdp::read_answer(sdp, remote, offered)?;
+        self.pc
+            .set_remote_description(answer)
+            .await
+            .map_err(|error| TransportError::BadDescription(error.to_string()))?;
+        negotiation.offered = None;
+        self.described(&mut negotiation).await
+    }
+
+    /// Takes our own offer back, so that the other side's can be taken (RFC 8829, section 4.1.10.2).
+    ///
+    /// # Errors
+    /// [`TransportError::WrongState`] when no offer of ours waits. An offer that restarts ICE has thrown the old path
+    /// away already; taking it back doesn't bring that back.
+    pub async fn rollback(&self) -> Result<(), TransportError> {
+        let mut negotiation = self.negotiation.lock().await;
+        if negotiation.offered.is_none() {
+            return Err(TransportError::WrongState("no offer of ours waits for an answer".to_owned()));
+        }
+        let rollback = RTCSessionDescription::rollback(None).map_err(stopped)?;
+        self.pc.set_local_description(rollback).await.map_err(wrong_state)?;
+        negotiation.offered = None;
+        Ok(())
+    }
+
+    /// After a description of the other side: early candidates go in, and the media senders learn what was agreed on.
+    async fn described(&self, negotiation: &mut Negotiation) -> Result<(), TransportError> {
+        self.shared.pace.hurry(CONNECTING);
+        negotiation.described = true;
+        negotiation.taken = 0;
+        for candidate in std::mem::take(&mut negotiation.early) {
+            if let Err(error) = self.take_candidate(negotiation, candidate).await {
+                tracing::warn!(%error, "an early candidate was refused");
+            }
+        }
+        let (video, audio) = (self.sends(&self.video_sender).await, self.sends(&self.audio_sender).await);
+        if !video {
+            self.shared.emit(TransportEvent::VideoRefused);
+        }
+        self.media.video.negotiated(self.video_sender.as_ref(), video).await?;
+        self.media.audio.negotiated(self.audio_sender.as_ref(), audio).await
+    }
+
+    /// Whether the other side takes what this sender sends.
+    async fn sends(&self, sender: &Arc<dyn RtpSender>) -> bool {
+        for transceiver in self.pc.get_transceivers().await {
+            if transceiver.id() == usize::from(sender.id()) {
+                let direction = transceiver.current_direction().await;
+                return matches!(
+                    direction,
+                    Ok(RTCRtpTransceiverDirection::Sendrecv | RTCRtpTransceiverDirection::Sendonly)
+                );
+            }
+        }
+        false
+    }
+
+    /// Takes an address of the other side; one that comes before its description is kept until then.
+    ///
+    /// # Errors
+    /// [`TransportError::BadCandidate`] when it isn't one, [`TransportError::TooLarge`] when there are too many.
+    pub async fn add_candidate(&self, candidate: Candidate) -> Result<(), TransportError> {
+        if sdp::check_candidate(&candidate)? == CandidateUse::Skip {
+            return Ok(());
+        }
+        let mut negotiation = self.negotiation.lock().await;
+        if negotiation.described {
+            return self.take_candidate(&mut negotiation, candidate).await;
+        }
+        if negotiation.early.len() >= MAX_REMOTE_CANDIDATES {
+            return Err(TransportError::TooLarge { what: "the number of candidates", limit: MAX_REMOTE_CANDIDATES });
+        }
+        negotiation.early.push(candidate);
+        Ok(())
+    }
+
+    async fn take_candidate(&self, negotiation: &mut Negotiation, candidate: Candidate) -> Result<(), TransportError> {
+        if negotiation.taken >= MAX_REMOTE_CANDIDATES {
+            return Err(TransportError::TooLarge { what: "the number of candidates", limit: MAX_REMOTE_CANDIDATES });
+        }
+        negotiation.taken += 1;
+        let init = RTCIceCandidateInit {
+            candidate: candidate.candidate,
+            sdp_mid: candidate.sdp_mid,
+            sdp_mline_index: candidate.sdp_mline_index,
+            username_fragment: candidate.username_fragment,
+            url: None,
+        };
+        self.pc.add_ice_candidate(init).await.map_err(|error| TransportError::BadCandidate(error.to_string()))
+    }
+}
+
+fn wrong_state(error: webrtc::error::Error) -> TransportError {
+    if matches!(error, webrtc::error::Error::ErrConnectionClosed) {
+        return TransportError::Closed;
+    }
+    TransportError::WrongState(error.to_string())
+}
