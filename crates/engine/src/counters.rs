@@ -1,15 +1,28 @@
 //! Numbers that the media threads count and the event loop reads once a second. Atomics only: counting never waits.
 
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use serde::Serialize;
 use visavis_codec::h264::AssemblerCounters;
 use visavis_dsp::PlayoutStats;
 use visavis_frame::Size;
 
+/// What keeps our picture from being as good as the camera's (W3C webrtc-stats, `qualityLimitationReason`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum QualityLimitation {
+    /// Nothing does.
+    #[default]
+    None,
+    /// The path doesn't carry more.
+    Bandwidth,
+}
+
 /// Totals since the call began.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    limited: AtomicBool,
     encoded: AtomicU64,
     keyframes: AtomicU64,
     skipped: AtomicU64,
@@ -31,6 +44,7 @@ pub(crate) struct Counters {
 /// The counters at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Snapshot {
+    pub(crate) limitation: QualityLimitation,
     pub(crate) encoded: u64,
     pub(crate) keyframes: u64,
     pub(crate) skipped: u64,
@@ -54,6 +68,11 @@ impl Counters {
         self.encoded.fetch_add(1, Relaxed);
         self.keyframes.fetch_add(u64::from(keyframe), Relaxed);
         self.encode_micros.fetch_add(u64::try_from(spent.as_micros()).unwrap_or(0), Relaxed);
+    }
+
+    /// Whether the picture is worse than what the camera gives.
+    pub(crate) fn limited_by_bandwidth(&self, limited: bool) {
+        self.limited.store(limited, Relaxed);
     }
 
     pub(crate) fn frame_skipped(&self) {
@@ -89,7 +108,9 @@ impl Counters {
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
+        let limited = self.limited.load(Relaxed);
         Snapshot {
+            limitation: if limited { QualityLimitation::Bandwidth } else { QualityLimitation::None },
             encoded: self.encoded.load(Relaxed),
             keyframes: self.keyframes.load(Relaxed),
             skipped: self.skipped.load(Relaxed),

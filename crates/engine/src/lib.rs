@@ -31,6 +31,7 @@ use visavis_call::{Session, SessionConfig};
 use visavis_transport::Certificate;
 
 pub use config::{CallConfig, Devices, FrameSink, Sinks, SoundSink, VideoSettings};
+pub use counters::QualityLimitation;
 pub use devices::{DeviceOpener, SystemDevices};
 pub use event::{DeviceReport, Event, LocalMedia};
 pub use host::{BoxFuture, Host, MediaThreads};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use visavis_call::ReceiveReport;
 use visavis_transport::{CandidateEnd, SelectedPair, TransportStats};
 
-use crate::counters::Snapshot;
+use crate::counters::{QualityLimitation, Snapshot};
 
 /// Rates over the last second, and totals since the call began.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -78,6 +78,8 @@ pub struct Outbound {
     pub key_frames_encoded: u64,
     /// From captured to encoded, mean over the last second, milliseconds.
     pub encode_ms: f64,
+    /// What keeps the picture from being as good as the camera's.
+    pub quality_limitation_reason: QualityLimitation,
 }
 
 /// What we receive.
@@ -156,6 +158,7 @@ fn outbound(seconds: f64, before: &Snapshot, now: &Snapshot, kbps: u64) -> Outbo
         frames_skipped: now.skipped,
         key_frames_encoded: now.keyframes,
         encode_ms: if frames == 0 { 0.0 } else { micros as f64 / frames as f64 / 1000.0 },
+        quality_limitation_reason: now.limitation,
     }
 }
 

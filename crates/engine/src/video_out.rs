@@ -145,6 +145,7 @@ impl VideoOut {
                 return None;
             }
         };
+        self.counters.limited_by_bandwidth(false);
         Some(Sending {
             to,
             encoder,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::feedback::RemoteView;
 use rtc::peer_connection::transport::RTCIceCandidatePair;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
-use visavis_frame::{AUDIO_CLOCK_HZ, VIDEO_CLOCK_HZ};
+use visavis_frame::{AUDIO_CLOCK_HZ, BitRate, VIDEO_CLOCK_HZ};
 use webrtc::peer_connection::{RTCIceCandidate, RTCStatsReport, RTCStatsReportEntry};
 
 /// What a connection has counted since it began.
@@ -19,6 +19,9 @@ pub struct TransportStats {
     pub bytes_sent: u64,
     /// Bytes received on the path, of all kinds, above UDP.
     pub bytes_received: u64,
+    /// What the path is estimated to carry, headers included; zero before there is an estimate
+    /// (`availableOutgoingBitrate`).
+    pub available_outgoing_bitrate: BitRate,
     /// Video.
     pub video: MediaStats,
     /// Audio.
@@ -56,8 +59,16 @@ pub struct MediaStats {
     pub packets_sent: u64,
     /// Payload bytes sent.
     pub bytes_sent: u64,
-    /// Packets sent again because the other side missed them.
-    pub retransmitted: u64,
+    /// Packets sent again because the other side missed them (`retransmittedPacketsSent`).
+    pub retransmitted_packets_sent: u64,
+    /// Their payload bytes (`retransmittedBytesSent`).
+    pub retransmitted_bytes_sent: u64,
+    /// Packets that were missing and came when we had asked for them (`retransmittedPacketsReceived`).
+    pub retransmitted_packets_received: u64,
+    /// Their payload bytes (`retransmittedBytesReceived`).
+    pub retransmitted_bytes_received: u64,
+    /// What the encoder was last asked to hold (`targetBitrate`).
+    pub target_bitrate: BitRate,
     /// RTP packets received.
     pub packets_received: u64,
     /// Payload bytes received.
@@ -112,7 +123,7 @@ pub(crate) fn digest(
 }
 
 const fn add_view(media: &mut MediaStats, view: &RemoteView) {
-    media.retransmitted = view.resent;
+    media.retransmitted_packets_sent = view.resent;
     media.nacks_received = view.nacks;
     media.plis_received = view.keyframe_requests;
     media.remote_packets_lost = view.packets_lost;
