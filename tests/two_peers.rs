@@ -178,13 +178,25 @@ fn impostor(answer: &'static str) -> String {
 
 #[test]
 fn an_address_that_is_no_server_is_said_to_be_none() {
-    for answer in ["HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", ""] {
+    for answer in ["HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n"] {
         let address = impostor(answer);
         let mut peer = cli(&address, &["create"], "none", &[]);
         let closed = state(&peer, "closed");
         assert_eq!(closed["reason"], "server-unreachable", "{answer:?}: {closed}");
+        assert!(closed["ms"].as_u64() < Some(5000), "said at once: {closed}");
         assert_eq!(peer.wait().code(), Some(3));
     }
+}
+
+#[test]
+fn a_server_that_is_not_there_yet_is_named_and_waited_for() {
+    let address = programs::free_address();
+    let ann = cli(&address, &["create"], "none", &[]);
+    let offline = ann.event("signaling", |event| event["state"] == "offline");
+    assert_eq!(offline["reason"], "nothing listens there");
+    assert!(offline["ms"].as_u64() < Some(5000), "said at once: {offline}");
+    let _server = ServerProcess::start_at(&address);
+    state(&ann, "waiting");
 }
 
 #[test]

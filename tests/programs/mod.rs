@@ -104,6 +104,12 @@ fn read_lines(output: ChildStdout) -> Receiver<String> {
     lines
 }
 
+/// A loopback address that nobody listens on.
+pub fn free_address() -> String {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    format!("127.0.0.1:{port}")
+}
+
 /// A server process on a free loopback port.
 pub struct ServerProcess {
     _process: Process,
@@ -114,8 +120,12 @@ pub struct ServerProcess {
 impl ServerProcess {
     /// Starts one and waits until it listens.
     pub fn start() -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
+        Self::start_at(&free_address())
+    }
+
+    /// Starts one at this address.
+    pub fn start_at(address: &str) -> Self {
+        let address = address.to_owned();
         let mut command = Command::new(program("visavis-server"));
         command.args(["--listen", &address]).stderr(Stdio::null());
         let process = Process::start(&mut command);

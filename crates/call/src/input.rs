@@ -54,6 +54,11 @@ pub enum SocketInput {
         /// Why, in plain words.
         reason: String,
     },
+    /// It couldn't be opened, because what answers there is something else: asking it again is of no use.
+    Refused {
+        /// Why, in plain words.
+        reason: String,
+    },
 }
 
 /// What the peer connection reports.

@@ -1,19 +1,22 @@
 //! The socket to the signalling server: text frames both ways, in real life over a WebSocket (RFC 6455).
 
-use std::io::ErrorKind;
+mod failure;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
 use rustls::ClientConfig;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use visavis_call::SocketInput;
 
 use crate::host::{BoxFuture, Host};
+use crate::socket::failure::Failure;
 use crate::tls;
 
 /// What the socket is told; dropping the sender closes it. It needs no bound: the session has few bodies on the way at a
@@ -42,29 +45,43 @@ impl Connector for WebSocketConnector {
         let (sender, outgoing) = mpsc::unbounded();
         let url = url.to_owned();
         let task: BoxFuture<()> = Box::pin(async move {
-            let reason = match run(&url, outgoing, &mut events, tls::system_trust).await {
-                Ok(()) => "the server closed the connection".to_owned(),
-                Err(reason) => reason,
-            };
+            let end = run(&url, outgoing, &mut events, tls::system_trust).await;
             // The session may be gone already.
-            let _ = events.send(SocketInput::Closed { reason }).await;
+            let _ = events.send(end).await;
         });
         host.spawn(task);
         sender
     }
 }
 
+/// Runs a socket; gives the last that is to be said of it.
 async fn run(
     url: &str,
-    mut outgoing: mpsc::UnboundedReceiver<String>,
+    outgoing: mpsc::UnboundedReceiver<String>,
     events: &mut mpsc::Sender<SocketInput>,
     trust: impl FnOnce() -> Arc<ClientConfig> + Send + 'static,
-) -> Result<(), String> {
-    let socket = tokio::time::timeout(OPENING_TIMEOUT, open(url, trust))
-        .await
-        .map_err(|_| "it didn't answer".to_owned())?
-        .map_err(|error| plain_words(&error))?;
+) -> SocketInput {
+    let opening = tokio::time::timeout(OPENING_TIMEOUT, open(url, trust)).await;
+    let socket = match opening.unwrap_or_else(|_| Err(Failure::no_answer())) {
+        Ok(socket) => socket,
+        Err(failure) => return failure.into_input(),
+    };
     let _ = events.send(SocketInput::Opened).await;
+    let reason = match carry(socket, outgoing, events).await {
+        Ok(()) => "the server closed the connection".to_owned(),
+        Err(error) => failure::plain_words(&error),
+    };
+    SocketInput::Closed { reason }
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Carries text both ways until either side has had enough.
+async fn carry(
+    socket: Socket,
+    mut outgoing: mpsc::UnboundedReceiver<String>,
+    events: &mut mpsc::Sender<SocketInput>,
+) -> Result<(), Error> {
     let (mut sink, mut stream) = socket.split();
     loop {
         tokio::select! {
@@ -73,27 +90,30 @@ async fn run(
                     let _ = sink.close().await;
                     return Ok(());
                 };
-                sink.send(Message::text(text)).await.map_err(|error| plain_words(&error))?;
+                sink.send(Message::text(text)).await?;
             }
-            message = stream.next() => match message {
-                None => return Ok(()),
-                Some(Err(error)) => return Err(plain_words(&error)),
-                Some(Ok(Message::Text(text))) => {
+            message = stream.next() => match message.transpose()? {
+                None | Some(Message::Close(_)) => return Ok(()),
+                Some(Message::Text(text)) => {
                     let _ = events.send(SocketInput::Text(text.to_string())).await;
                 }
-                Some(Ok(Message::Close(_))) => return Ok(()),
-                Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
             }
         }
     }
 }
 
-async fn open(
-    url: &str,
-    trust: impl FnOnce() -> Arc<ClientConfig> + Send + 'static,
-) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Error> {
-    let connector = if url.starts_with("wss:") {
-        let config = tokio::task::spawn_blocking(trust).await.map_err(|error| Error::Io(error.into()))?;
+async fn open(url: &str, trust: impl FnOnce() -> Arc<ClientConfig> + Send + 'static) -> Result<Socket, Failure> {
+    let request = url.into_client_request()?;
+    let secure = request.uri().scheme_str() == Some("wss");
+    let host = request.uri().host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = request.uri().port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let addresses = lookup_host((host, port)).await.map_err(|_| Failure::no_such_name())?;
+    let stream = TcpStream::connect(addresses.collect::<Vec<_>>().as_slice()).await?;
+    // Small frames that wait for one another's acknowledgement (RFC 896) would cost a join whole round trips.
+    stream.set_nodelay(true)?;
+    let connector = if secure {
+        let config = tokio::task::spawn_blocking(trust).await.map_err(std::io::Error::other)?;
         tokio_tungstenite::Connector::Rustls(config)
     } else {
         tokio_tungstenite::Connector::Plain
@@ -102,23 +122,8 @@ async fn open(
         .read_buffer_size(16 * 1024)
         .max_message_size(Some(MAX_FRAME))
         .max_frame_size(Some(MAX_FRAME));
-    // Small frames that wait for one another's acknowledgement (RFC 896) would cost a join whole round trips.
-    let without_nagle = true;
-    let opening =
-        tokio_tungstenite::connect_async_tls_with_config(url, Some(config), without_nagle, Some(connector)).await;
-    opening.map(|(socket, _)| socket)
-}
-
-#[allow(clippy::wildcard_enum_match_arm, reason = "the enums matched here are the library's, and open")]
-fn plain_words(error: &Error) -> String {
-    match error {
-        Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
-        Error::Io(error) => tls::plain_words(error).unwrap_or_else(|| error.to_string()),
-        Error::Http(response) => format!("it isn't a Visavis server (it answered {})", response.status()),
-        Error::Protocol(_) | Error::HttpFormat(_) => "it isn't a Visavis server".to_owned(),
-        Error::Url(error) => format!("the address is wrong: {error}"),
-        error => error.to_string(),
-    }
+    let opening = tokio_tungstenite::client_async_tls_with_config(request, stream, Some(config), Some(connector));
+    Ok(opening.await.map(|(socket, _)| socket)?)
 }
 
 #[cfg(test)]

@@ -237,5 +237,6 @@ pub(super) fn client_input(input: SocketInput) -> ClientInput {
         SocketInput::Opened => ClientInput::SocketOpened,
         SocketInput::Text(text) => ClientInput::SocketText(text),
         SocketInput::Closed { reason } => ClientInput::SocketClosed { reason },
+        SocketInput::Refused { reason } => ClientInput::SocketRefused { reason },
     }
 }

@@ -38,14 +38,18 @@ async fn server(name: &str) -> (u16, CertificateDer<'static>) {
 async fn talk(url: &str, trust: impl FnOnce() -> Arc<ClientConfig> + Send + 'static) -> Vec<SocketInput> {
     let (mut events, told) = mpsc::channel(8);
     let (_words, outgoing) = mpsc::unbounded();
-    let reason = run(url, outgoing, &mut events, trust).await.err().unwrap_or_default();
-    events.send(SocketInput::Closed { reason }).await.unwrap();
+    let end = run(url, outgoing, &mut events, trust).await;
+    events.send(end).await.unwrap();
     drop(events);
     told.collect().await
 }
 
 fn closed(reason: &str) -> SocketInput {
     SocketInput::Closed { reason: reason.to_owned() }
+}
+
+fn refused(reason: &str) -> SocketInput {
+    SocketInput::Refused { reason: reason.to_owned() }
 }
 
 fn trusting(certificate: CertificateDer<'static>) -> impl FnOnce() -> Arc<ClientConfig> {
@@ -60,21 +64,24 @@ fn trusting(certificate: CertificateDer<'static>) -> impl FnOnce() -> Arc<Client
 async fn a_certificate_that_nobody_vouches_for_is_refused_in_plain_words() {
     let (port, _) = server("localhost").await;
     let told = talk(&format!("wss://localhost:{port}/ws"), tls::system_trust).await;
-    assert_eq!(told, [closed("its certificate isn't trusted")]);
+    assert_eq!(told, [refused("its certificate isn't trusted")]);
 }
 
 #[tokio::test]
 async fn a_trusted_server_is_talked_to_over_tls() {
     let (port, certificate) = server("localhost").await;
     let told = talk(&format!("wss://localhost:{port}/ws"), trusting(certificate)).await;
-    assert_eq!(told, [SocketInput::Opened, SocketInput::Text("hello".to_owned()), closed("")]);
+    assert_eq!(
+        told,
+        [SocketInput::Opened, SocketInput::Text("hello".to_owned()), closed("the server closed the connection")]
+    );
 }
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused() {
     let (port, certificate) = server("elsewhere.example").await;
     let told = talk(&format!("wss://localhost:{port}/ws"), trusting(certificate)).await;
-    assert_eq!(told, [closed("its certificate is for another name")]);
+    assert_eq!(told, [refused("its certificate is for another name")]);
 }
 
 #[tokio::test]
@@ -87,11 +94,36 @@ async fn a_server_without_tls_is_told_apart() {
         tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
     });
     let told = talk(&format!("wss://localhost:{port}/ws"), tls::system_trust).await;
-    assert_eq!(told, [closed("it doesn't speak TLS")]);
+    assert_eq!(told, [refused("it doesn't speak TLS")]);
 }
 
 #[tokio::test]
 async fn nobody_there_is_said_so() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     assert_eq!(talk(&format!("ws://127.0.0.1:{port}/ws"), tls::system_trust).await, [closed("nothing listens there")]);
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_is_said_to_be_unknown() {
+    assert_eq!(talk("ws://nobody.invalid/ws", tls::system_trust).await, [closed("its name can't be found")]);
+}
+
+#[tokio::test]
+async fn another_server_is_told_from_one_that_is_just_starting() {
+    for (answer, told) in [
+        ("HTTP/1.1 404 Not Found\r\n\r\n", refused("it isn't a Visavis server (it answered 404 Not Found)")),
+        ("SSH-2.0-OpenSSH_9.2\r\n", refused("it isn't a Visavis server")),
+        ("HTTP/1.1 502 Bad Gateway\r\n\r\n", closed("it isn't a Visavis server (it answered 502 Bad Gateway)")),
+        ("", closed("it isn't a Visavis server")),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            tokio::io::AsyncReadExt::read(&mut stream, &mut request).await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await.unwrap();
+        });
+        assert_eq!(talk(&format!("ws://127.0.0.1:{port}/ws"), tls::system_trust).await, [told], "{answer:?}");
+    }
 }

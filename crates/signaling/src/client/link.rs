@@ -54,6 +54,17 @@ impl Client {
         }
     }
 
+    /// Something else answers. Who has been welcomed there goes on trying: a network's login page stands in between now and
+    /// then, and goes away.
+    pub(super) fn be_refused(&mut self, now: Instant, reason: String) {
+        if self.token.is_some() {
+            self.lose_socket(now, reason);
+        } else if self.link != Link::Ended {
+            self.link = Link::Pausing;
+            self.give_up(GiveUp::NotAServer, reason);
+        }
+    }
+
     /// Closes a socket that is of no use and goes on as if it had been lost.
     pub(super) fn drop_socket(&mut self, now: Instant, reason: &str) {
         self.outputs.push_back(ClientOutput::Disconnect);

@@ -63,6 +63,11 @@ pub enum ClientInput {
         /// Why, for people.
         reason: String,
     },
+    /// It couldn't be opened, because what answers at this address is something else: asking it again is of no use.
+    SocketRefused {
+        /// Why, for people.
+        reason: String,
+    },
     /// Make a room. Refused while in one.
     Create,
     /// Knock at a room. Refused while in one.
@@ -267,6 +272,7 @@ impl Client {
             ClientInput::SocketOpened => self.greet(now),
             ClientInput::SocketText(text) => self.handle_text(now, &text),
             ClientInput::SocketClosed { reason } => self.lose_socket(now, reason),
+            ClientInput::SocketRefused { reason } => self.be_refused(now, reason),
             ClientInput::Create => self.ask(now, None),
             ClientInput::Knock(nameplate) => self.ask(now, Some(nameplate)),
             ClientInput::Relay(body) => self.relay(body),
