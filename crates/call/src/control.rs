@@ -22,6 +22,8 @@ pub enum ControlMessage {
     Stats(ReceiveReport),
     /// The sender, who may not restart ICE itself, asks for it.
     PleaseRestart,
+    /// The sender can't use the offer that restarts ICE; another may do.
+    RestartFailed,
 }
 
 /// Whether sound and picture are being sent. Missing fields mean "off".

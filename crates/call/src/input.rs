@@ -40,6 +40,11 @@ pub enum Command {
     Media(MediaState),
     /// What we received over the last second, for the other side to know.
     Report(ReceiveReport),
+    /// The addresses of this machine have changed.
+    NetworkChanged {
+        /// The path stood on one that is gone: it can't come back by itself.
+        path_gone: bool,
+    },
 }
 
 /// What the socket to the server reports.
@@ -156,6 +161,8 @@ pub enum TransportAction {
         /// The SHA-256 fingerprint that the other's certificate must have, `AB:CD:…`.
         fingerprint: String,
     },
+    /// Take our offer back; the other side can't use it.
+    Rollback,
     /// Take one of the other's addresses.
     AddCandidate(Candidate),
     /// Send a text message over the data channel `control`.

@@ -54,6 +54,10 @@ pub(crate) struct Link {
     pub(crate) path_up: bool,
     /// When ICE was last restarted.
     pub(crate) restarted: Option<Instant>,
+    /// When a lost path was last found again.
+    pub(crate) found: Option<Instant>,
+    /// The lost path can't come back by itself.
+    pub(crate) hopeless: bool,
     held: VecDeque<Body>,
 }
 
@@ -75,6 +79,8 @@ impl Link {
             remote_media: None,
             path_up: false,
             restarted: None,
+            found: None,
+            hopeless: false,
             held: VecDeque::new(),
         }
     }

@@ -99,6 +99,9 @@ pub enum SignalingState {
     },
 }
 
+/// What a creator tells a joiner whose messages it couldn't use.
+pub(crate) const DISMISSED: &str = "dismissed";
+
 /// Why a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseReason {
@@ -117,6 +120,8 @@ pub enum CloseReason {
     RoomFull,
     /// The one who waits didn't answer in time.
     NoAnswer,
+    /// The app of the one who waits couldn't use what ours sent.
+    Dismissed,
     /// The code lapsed because nobody came.
     Expired,
     /// The server wasn't there, or isn't a Visavis server.
@@ -156,6 +161,7 @@ impl CloseReason {
             Self::NoSuchRoom { .. } => "no-such-room",
             Self::RoomFull => "room-full",
             Self::NoAnswer => "no-answer",
+            Self::Dismissed => DISMISSED,
             Self::Expired => "expired",
             Self::ServerUnreachable { .. } => "server-unreachable",
             Self::ServerRefused { .. } => "server-refused",
@@ -172,6 +178,7 @@ impl CloseReason {
         match word {
             "hung-up" | reason::LEFT => Self::PeerHungUp,
             "no-path" => Self::NoPath,
+            DISMISSED => Self::Dismissed,
             _ => Self::PeerLost,
         }
     }
@@ -190,6 +197,10 @@ impl fmt::Display for CloseReason {
                 f.write_str("Two people are already here. If you didn't expect that, ask for a new code.")
             }
             Self::NoAnswer => f.write_str("The person with this code didn't answer. Try again, or ask for a new code."),
+            Self::Dismissed => f.write_str(
+                "The other person's app couldn't use what this one sent. Try again; if that doesn't help, both need the \
+                 same version of Visavis.",
+            ),
             Self::Expired => f.write_str("Nobody came, and the code has lapsed. Start a new call for a new code."),
             Self::ServerUnreachable { reason } => {
                 write!(f, "The server can't be reached: {reason}. Check its address in the settings.")

@@ -33,7 +33,9 @@ impl Timer {
             // One exchange at a time, ten seconds each; the server counts the same ten.
             Self::Exchange => Duration::from_secs(10),
             // A named cause within 15 s, never an endless spinner.
-            Self::Connecting | Self::Alone => Duration::from_secs(15),
+            Self::Connecting => Duration::from_secs(15),
+            // A network that is gone for half a minute is survived without a server, too.
+            Self::Alone => Duration::from_secs(45),
             Self::Restart => Duration::from_secs(2),
             // Over a slow relay the description alone takes seconds; a second restart would undo the first.
             Self::RestartAgain => Duration::from_secs(8),

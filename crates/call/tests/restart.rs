@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use common::solo::{Solo, Stage};
 use common::world::World;
-use visavis_call::{CallEvent, Command, Input, MediaState, PeerState, Timer, TransportAction, TransportInput};
+use visavis_call::{
+    CallEvent, Command, Input, MediaState, Output, PeerState, SocketAction, Timer, TransportAction, TransportInput,
+};
 use visavis_signaling::{Body, Role};
 
 const RESTART: TransportAction = TransportAction::CreateOffer { ice_restart: true };
@@ -280,4 +282,80 @@ fn a_peer_connection_that_has_ended_ends_the_call() {
         let expected = if stage == Stage::Closed { "hung-up" } else { "transport-failed" };
         assert_eq!(solo.closed_for().map(|reason| reason.code()), Some(expected), "{role:?} {stage:?}");
     }
+}
+
+#[test]
+fn nothing_is_thrown_away_in_the_dark() {
+    let mut solo = Solo::at(Role::Creator, Stage::Connected);
+    solo.pass(SECOND);
+    solo.dark = true;
+    solo.path_down();
+    solo.pass(SECOND * 30);
+    assert_eq!(solo.actions(), [], "the old path comes back by itself the moment that the network does");
+    solo.peer(PeerState::Connected);
+    assert_eq!((solo.state().name(), solo.actions().contains(&RESTART)), ("connected", false));
+}
+
+#[test]
+fn a_network_that_is_back_without_the_path_is_restarted_on() {
+    let mut solo = Solo::at(Role::Creator, Stage::Connected);
+    solo.pass(SECOND);
+    solo.dark = true;
+    solo.path_down();
+    solo.pass(SECOND * 4);
+    assert_eq!(solo.actions(), []);
+    solo.server(&visavis_signaling::ServerMessage::Pong);
+    assert_eq!(solo.actions(), [RESTART]);
+}
+
+#[test]
+fn an_address_that_is_gone_takes_the_path_and_the_socket_along() {
+    for role in [Role::Creator, Role::Joiner] {
+        let mut solo = Solo::at(role, Stage::Connected);
+        solo.input(Input::Command(Command::NetworkChanged { path_gone: true }));
+        assert_eq!(solo.state().name(), "disconnected");
+        let new_socket = |output: &Output| matches!(output, Output::Socket(SocketAction::Connect { .. }));
+        assert!(solo.take().iter().any(new_socket), "with no pause");
+        solo.welcome(true);
+        match role {
+            Role::Creator => assert_eq!(solo.actions(), [RESTART]),
+            Role::Joiner => assert_eq!(solo.relayed().last(), Some(&please_restart())),
+        }
+    }
+}
+
+#[test]
+fn another_interface_that_comes_or_goes_costs_the_call_nothing() {
+    let mut solo = Solo::at(Role::Creator, Stage::Connected);
+    solo.input(Input::Command(Command::NetworkChanged { path_gone: false }));
+    assert_eq!(solo.state().name(), "connected");
+    solo.welcome(true);
+    solo.pass(SECOND * 10);
+    assert_eq!(solo.actions(), []);
+}
+
+#[test]
+fn a_request_that_comes_after_the_light_is_late() {
+    let mut solo = Solo::at(Role::Creator, Stage::Disconnected);
+    solo.peer(PeerState::Connected);
+    solo.take();
+    solo.body(&please_restart());
+    assert_eq!(solo.actions(), []);
+    solo.pass(Timer::RestartAgain.duration());
+    solo.body(&please_restart());
+    assert_eq!(solo.actions(), [RESTART], "this one is meant");
+}
+
+#[test]
+fn an_offer_that_the_other_cant_use_is_taken_back_and_made_anew() {
+    let mut world = World::connected();
+    world.parties[1].peer.as_mut().unwrap().refuses_next = true;
+    world.cut_path();
+    world.run(SECOND * 3);
+    world.restore_path();
+    world.run(SECOND);
+    assert_eq!(world.names(), ["disconnected", "disconnected"], "the old path is gone, and there is no new one yet");
+    world.run(Timer::RestartAgain.duration());
+    assert_eq!(world.names(), ["connected", "connected"]);
+    assert_eq!(restarts(&world), 2);
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use common::solo::{Solo, Stage};
 use common::world::World;
-use visavis_call::{CallEvent, Command, MediaState, SignalingState};
+use visavis_call::{CallEvent, Command, MediaState, SignalingState, SocketInput};
 use visavis_signaling::message::ErrorCode;
-use visavis_signaling::{Role, ServerMessage};
+use visavis_signaling::{Body, Role, ServerMessage};
 
 fn error(code: ErrorCode, fatal: bool) -> ServerMessage {
     ServerMessage::Error { code, text: "so it is".into(), fatal }
@@ -126,8 +126,8 @@ fn a_refusal_at_the_door_has_its_own_reason() {
 fn another_version_or_another_program_is_no_server_of_ours() {
     for text in [error(ErrorCode::UnsupportedVersion, true).to_json(), "<html>".to_owned()] {
         let mut solo = Solo::new(Role::Joiner);
-        solo.socket(visavis_call::SocketInput::Opened);
-        solo.socket(visavis_call::SocketInput::Text(text));
+        solo.socket(SocketInput::Opened);
+        solo.socket(SocketInput::Text(text));
         assert_eq!(solo.closed_for().map(|reason| reason.code()), Some("server-unreachable"));
     }
 }
@@ -152,4 +152,37 @@ fn a_server_makes_no_pair_without_us() {
         solo.pass(Duration::from_secs(60));
         assert_eq!(solo.closed_for().map(|reason| reason.code()), Some("server-refused"), "{stage:?}");
     }
+}
+
+#[test]
+fn what_answers_but_is_no_server_is_named_at_once() {
+    for (role, stage) in Stage::everywhere() {
+        let mut solo = Solo::at(role, stage);
+        let refused = SocketInput::Refused { reason: "it isn't a Visavis server".into() };
+        if stage == Stage::New {
+            solo = Solo::new(role);
+            solo.socket(refused);
+            assert_eq!(solo.closed_for().map(|reason| reason.code()), Some("server-unreachable"));
+        } else {
+            // A login page that a network puts in between passes.
+            let before = solo.state();
+            solo.offline();
+            solo.pass(Duration::from_millis(300));
+            solo.socket(refused);
+            assert!(solo.state() == before || stage == Stage::Closed, "{role:?} {stage:?}");
+        }
+    }
+}
+
+/// The joiner would otherwise wait for an offer until its deadline.
+#[test]
+fn a_joiner_whose_words_are_of_no_use_is_told_so() {
+    let mut creator = Solo::at(Role::Creator, Stage::Verifying);
+    creator.body(&Solo::answer());
+    assert_eq!(creator.state().name(), "waiting");
+    let goodbye = Body::Bye { reason: "dismissed".into() };
+    assert_eq!(creator.relayed(), [goodbye.clone()]);
+    let mut joiner = Solo::at(Role::Joiner, Stage::Verifying);
+    joiner.body(&goodbye);
+    assert_eq!(joiner.closed_for().map(|reason| reason.code()), Some("dismissed"));
 }

@@ -99,6 +99,12 @@ impl PeerLink {
                 }
                 Err(error) => Err(error),
             },
+            TransportAction::Rollback => {
+                if let Err(error) = transport.rollback().await {
+                    tracing::warn!(%error, "an offer couldn't be taken back");
+                }
+                return;
+            }
             // One unusable address is no reason to end anything.
             TransportAction::AddCandidate(candidate) => {
                 if let Err(error) = transport.add_candidate(candidate).await {

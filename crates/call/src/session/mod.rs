@@ -134,7 +134,10 @@ impl Session {
         }
         match input {
             Input::Command(command) => self.on_command(now, command),
-            Input::Socket(input) => self.client.handle_input(now, server::client_input(input)),
+            Input::Socket(input) => {
+                self.client.handle_input(now, server::client_input(input));
+                self.mend_if_due(now);
+            }
             Input::Transport { generation, input } => {
                 if self.link().is_some_and(|link| link.generation == generation) {
                     self.on_transport(now, input);
@@ -166,13 +169,14 @@ impl Session {
             Command::Report(report) => {
                 self.over_channel(&ControlMessage::Stats(report));
             }
+            Command::NetworkChanged { path_gone } => self.network_changed(now, path_gone),
         }
     }
 
     fn on_timer(&mut self, now: Instant, timer: Timer) {
         self.event(CallEvent::Deadline(timer));
         match (timer, self.role) {
-            (Timer::Exchange, Role::Creator) => self.back_to_waiting(now),
+            (Timer::Exchange, Role::Creator) => self.dismiss(now),
             (Timer::Exchange, Role::Joiner) => self.close(now, CloseReason::NoAnswer),
             (Timer::Connecting, _) => self.close(now, CloseReason::NoPath),
             (Timer::Restart | Timer::RestartAgain, _) => self.mend(now),

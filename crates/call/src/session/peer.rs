@@ -3,12 +3,13 @@
 
 use std::time::Instant;
 
+use visavis_signaling::client::ClientInput;
 use visavis_signaling::{Body, Role};
 
 use super::{Session, State};
 use crate::control::ControlMessage;
 use crate::input::{CallEvent, TransportAction, TransportInput};
-use crate::link::Step;
+use crate::link::{Link, Step};
 use crate::state::PeerState;
 use crate::timers::Timer;
 
@@ -110,10 +111,27 @@ impl Session {
         }
     }
 
+    /// The server has said something: what waited for it is done, if its time has come.
+    pub(super) fn mend_if_due(&mut self, now: Instant) {
+        if let State::Disconnected { lost, link, .. } = &self.state
+            && (link.hopeless || now >= *lost + Timer::Restart.duration())
+            && self.timers.is_running(Timer::Restart)
+            && self.client.has_answered_since(*lost)
+        {
+            self.mend(now);
+        }
+    }
+
     /// Disconnected, and it is time to do something about it. The creator restarts ICE; the joiner asks for it, once per
     /// attempt: the server brings the request even if it takes its time.
     pub(super) fn mend(&mut self, now: Instant) {
-        if !matches!(self.state, State::Disconnected { .. }) || self.client.has_ended() {
+        let State::Disconnected { lost, .. } = self.state else { return };
+        if self.client.has_ended() {
+            return;
+        }
+        if !self.client.has_answered_since(lost) {
+            self.client.handle_input(now, ClientInput::Probe);
+            self.timers.start(Timer::Restart, now);
             return;
         }
         self.timers.stop(Timer::Restart);
@@ -126,13 +144,8 @@ impl Session {
         }
     }
 
-    /// Creator: restarts ICE, unless that is under way. Not while the server doesn't answer: nobody would bring the offer,
-    /// and making it throws the old path away.
+    /// Creator: restarts ICE, unless that is under way.
     fn restart(&mut self, now: Instant) {
-        if !self.client.is_online() {
-            self.timers.start(Timer::Restart, now);
-            return;
-        }
         self.timers.start(Timer::RestartAgain, now);
         if self.advance(Step::Stable, Step::MakingOffer) {
             if let Some(link) = self.link_mut() {
@@ -142,15 +155,37 @@ impl Session {
         }
     }
 
-    /// The other has lost the path, whether we have noticed or not. A request that crossed our own restart is part of it.
+    /// The other has lost the path, whether we have noticed or not. A request that crossed our own restart is part of it,
+    /// and one that comes just after the path was found again is late.
     fn on_please_restart(&mut self, now: Instant) {
         if self.role != Role::Creator || !self.is_up() || !self.client.is_online() {
             return;
         }
         let recent = |at: Instant| now.saturating_duration_since(at) < Timer::RestartAgain.duration();
-        if !self.link().and_then(|link| link.restarted).is_some_and(recent) {
+        let is_late = |link: &Link| link.restarted.is_some_and(recent) || link.found.is_some_and(recent);
+        if !self.link().is_some_and(is_late) {
             self.timers.stop(Timer::Restart);
             self.restart(now);
+        }
+    }
+
+    /// The other can't use our offer. It is taken back; the next attempt is due at [`Timer::RestartAgain`].
+    fn on_restart_failed(&mut self, now: Instant) {
+        if self.role == Role::Creator && self.is_up() && self.advance(Step::AwaitAnswer, Step::Stable) {
+            self.act(TransportAction::Rollback);
+            if !self.timers.is_running(Timer::RestartAgain) {
+                self.timers.start(Timer::RestartAgain, now);
+            }
+        }
+    }
+
+    /// New addresses may have brought a way to the server, and old ones that are gone have taken it along.
+    pub(super) fn network_changed(&mut self, now: Instant, path_gone: bool) {
+        self.client.handle_input(now, ClientInput::NetworkChanged);
+        if path_gone && matches!(self.state, State::Connected { .. }) {
+            self.path_lost(now, true);
+        } else if let State::Disconnected { link, .. } = &mut self.state {
+            link.hopeless |= path_gone;
         }
     }
 
@@ -169,6 +204,7 @@ impl Session {
             ControlMessage::Bye { reason } => self.goodbye(now, &reason),
             ControlMessage::Stats(report) => self.event(CallEvent::RemoteReport(report)),
             ControlMessage::PleaseRestart => self.on_please_restart(now),
+            ControlMessage::RestartFailed => self.on_restart_failed(now),
         }
     }
 

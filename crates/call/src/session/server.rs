@@ -28,7 +28,7 @@ impl Session {
 
     fn on_client(&mut self, now: Instant, event: ClientEvent) {
         match event {
-            ClientEvent::Online => self.on_online(now),
+            ClientEvent::Online => self.on_online(),
             ClientEvent::Offline { reason } => self.on_offline(now, reason),
             ClientEvent::Created { nameplate } => self.created(now, RoomCode::from(nameplate)),
             ClientEvent::Waiting { ahead } => self.event(CallEvent::InLine { ahead }),
@@ -42,15 +42,9 @@ impl Session {
         }
     }
 
-    fn on_online(&mut self, now: Instant) {
+    fn on_online(&mut self) {
         self.reached = true;
         self.event(CallEvent::Signaling(SignalingState::Online));
-        if let State::Disconnected { lost, .. } = self.state
-            && now >= lost + Timer::Restart.duration()
-            && self.timers.is_running(Timer::Restart)
-        {
-            self.mend(now);
-        }
     }
 
     fn on_offline(&mut self, now: Instant, reason: String) {

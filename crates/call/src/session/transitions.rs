@@ -18,8 +18,10 @@
 //!   is up nothing happens, since media doesn't depend on the server. While its path is lost too, the call is over.
 //! - Either way a creator waits on for the next one as long as the server has made no pair.
 //! - The server itself is gone for good, or the room is: a call that is up goes on without it. When its path is lost,
-//!   nobody can carry the offer that restarts ICE, and the old path has [`Timer::Alone`] to come back by itself. The
-//!   creator restarts only while the server answers, because a restart throws the old path away.
+//!   nobody can carry the offer that restarts ICE, and the old path has [`Timer::Alone`] to come back by itself.
+//! - A restart throws the old path away, which heals by itself the moment that a dark network is back. So the creator
+//!   restarts, and the joiner asks for it, only when the server has answered since the path was lost: then the network is
+//!   there and the path is not.
 //! - Otherwise a lost path is mended again and again until [`Timer::Lost`].
 
 use std::time::Instant;
@@ -32,7 +34,7 @@ use super::{Session, State};
 use crate::control::ControlMessage;
 use crate::input::{CallEvent, TransportAction};
 use crate::link::{Link, Step};
-use crate::state::CloseReason;
+use crate::state::{CloseReason, DISMISSED};
 use crate::timers::Timer;
 
 impl Session {
@@ -77,7 +79,9 @@ impl Session {
     pub(super) fn path_found(&mut self, now: Instant) {
         match std::mem::replace(&mut self.state, State::New) {
             State::Connecting(link) => self.enter(now, State::Connected { link, since: now }),
-            State::Disconnected { link, since, .. } => {
+            State::Disconnected { mut link, since, .. } => {
+                link.found = Some(now);
+                link.hopeless = false;
                 self.enter(now, State::Connected { link, since });
                 // What changed meanwhile may have had no way to the other.
                 self.over_channel(&ControlMessage::Media(self.media));
@@ -96,6 +100,7 @@ impl Session {
             State::Connected { link, since } => {
                 let under_way = self.timers.is_running(Timer::RestartAgain);
                 self.enter(now, State::Disconnected { link, since, lost: now });
+                self.client.handle_input(now, ClientInput::Probe);
                 if under_way && self.timers.is_running(Timer::Restart) {
                     self.timers.stop(Timer::Restart);
                     self.timers.start(Timer::RestartAgain, now);
@@ -110,6 +115,9 @@ impl Session {
             | State::Closed { .. }) => self.state = same,
         }
         if beyond_hope && self.timers.is_running(Timer::Restart) {
+            if let Some(link) = self.link_mut() {
+                link.hopeless = true;
+            }
             self.mend(now);
         }
     }
@@ -148,7 +156,7 @@ impl Session {
     pub(super) fn senseless(&mut self, now: Instant, what: &str) {
         match (&self.state, self.role) {
             (State::New | State::Waiting | State::Closed { .. }, _) => {}
-            (State::Verifying(_), Role::Creator) => self.back_to_waiting(now),
+            (State::Verifying(_), Role::Creator) => self.dismiss(now),
             (State::Verifying(_) | State::Connecting(_), _) => {
                 self.close(now, CloseReason::BadMessage { reason: what.to_owned() });
             }
@@ -164,16 +172,28 @@ impl Session {
         match (&self.state, self.role) {
             (State::New | State::Waiting | State::Closed { .. }, _) => {}
             // The answer was no good: this one wasn't it. Everything before the answer is our own failure.
-            (State::Verifying(link), Role::Creator) if link.step == Step::TakingAnswer => self.back_to_waiting(now),
+            (State::Verifying(link), Role::Creator) if link.step == Step::TakingAnswer => self.dismiss(now),
             (State::Verifying(_) | State::Connecting(_), _) => self.close(now, CloseReason::TransportFailed { reason }),
             // A failed restart leaves the call where it was, to be tried again.
-            (State::Connected { .. } | State::Disconnected { .. }, _) => self.abandon_step(now),
+            (State::Connected { .. } | State::Disconnected { .. }, role) => {
+                let refused = role == Role::Joiner && self.link().is_some_and(|link| link.step == Step::MakingAnswer);
+                self.abandon_step(now);
+                if refused {
+                    self.relay(now, &Body::Control { text: ControlMessage::RestartFailed.to_text() });
+                }
+            }
         }
     }
 
     /// The peer connection is closed without our doing: there is nothing left to mend.
     pub(super) fn broken(&mut self, now: Instant) {
         self.close(now, CloseReason::TransportFailed { reason: "the peer connection has ended".to_owned() });
+    }
+
+    /// Verifying → Waiting. Creator: what this one sent is of no use, and it is told so.
+    pub(super) fn dismiss(&mut self, now: Instant) {
+        self.relay(now, &Body::Bye { reason: DISMISSED.to_owned() });
+        self.back_to_waiting(now);
     }
 
     /// Verifying, Connecting → Waiting. Creator: this one wasn't it; the code stays good for the next.

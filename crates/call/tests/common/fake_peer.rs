@@ -32,6 +32,8 @@ pub struct FakePeer {
     pub candidates: Vec<Candidate>,
     pub up: bool,
     pub control_open: bool,
+    /// The next offer of the other side is no good.
+    pub refuses_next: bool,
 }
 
 /// What follows from an action, and when.
@@ -56,6 +58,9 @@ impl FakePeer {
                 if self.offered.is_some() {
                     return failed(pace, "an offer of ours waits");
                 }
+                if std::mem::take(&mut self.refuses_next) {
+                    return failed(pace, "no offer that can be used");
+                }
                 let restarted = self.remote.is_some() && self.remote.as_ref() != Some(sdp);
                 self.remote = Some(sdp.clone());
                 let answer = self.describe(who, "answer");
@@ -72,6 +77,10 @@ impl FakePeer {
                 self.local = Some(offer);
                 self.remote = Some(sdp.clone());
                 vec![(pace.work, TransportInput::AnswerAccepted)]
+            }
+            TransportAction::Rollback => {
+                self.offered = None;
+                Vec::new()
             }
             TransportAction::AddCandidate(candidate) => {
                 self.candidates.push(candidate.clone());

@@ -58,6 +58,8 @@ pub struct Solo {
     /// Of the last peer connection that was asked for.
     pub generation: u32,
     pub exchange: u32,
+    /// The server answers no ping: everything is dark, and nobody has noticed yet.
+    pub dark: bool,
     seal: Seal,
     seq: u64,
 }
@@ -74,7 +76,8 @@ impl Solo {
         let now = origin();
         let session = Session::new(now, config(intent, 1, servers));
         let seal = Seal::pass_through(role.other());
-        let mut solo = Self { now, session, role, outputs: Vec::new(), generation: 0, exchange: 0, seal, seq: 0 };
+        let mut solo =
+            Self { now, session, role, outputs: Vec::new(), generation: 0, exchange: 0, dark: false, seal, seq: 0 };
         solo.drain();
         solo
     }
@@ -269,7 +272,13 @@ impl Solo {
             if let Output::Transport { generation, action: TransportAction::Open } = &output {
                 self.generation = *generation;
             }
+            let ping = matches!(&output, Output::Socket(SocketAction::Send(text))
+                if matches!(ClientMessage::parse(text), Ok(ClientMessage::Ping)));
             self.outputs.push(output);
+            if ping && !self.dark {
+                let pong = SocketInput::Text(ServerMessage::Pong.to_json());
+                self.session.handle_input(self.now, Input::Socket(pong));
+            }
         }
     }
 

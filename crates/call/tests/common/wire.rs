@@ -200,6 +200,7 @@ impl World {
             TransportAction::CreateOffer { .. }
             | TransportAction::AcceptOffer { .. }
             | TransportAction::AcceptAnswer { .. }
+            | TransportAction::Rollback
             | TransportAction::AddCandidate(_) => {
                 let peer = self.parties[who].peer.as_mut().expect("no peer connection to act on");
                 assert_eq!(peer.generation, generation);

@@ -88,8 +88,28 @@ impl Client {
         }
     }
 
+    pub(super) fn probe(&mut self, now: Instant) {
+        if matches!(self.link, Link::Online { .. }) && !self.timers.is_set(Timer::Pong) {
+            self.ping(now);
+        }
+    }
+
+    pub(super) fn change_network(&mut self, now: Instant) {
+        match self.link {
+            Link::Ended => return,
+            Link::Pausing => {}
+            Link::Connecting | Link::Greeting | Link::Online { .. } => self.drop_socket(now, "the network has changed"),
+        }
+        self.attempts = 0;
+        self.timers.clear(Timer::Reconnect);
+        self.connect(now);
+    }
+
     pub(super) fn handle_text(&mut self, now: Instant, text: &str) {
         self.timers.clear(Timer::Pong);
+        if matches!(self.link, Link::Greeting | Link::Online { .. }) {
+            self.heard = Some(now);
+        }
         match (self.link, ServerMessage::parse(text)) {
             (Link::Pausing | Link::Connecting | Link::Ended, _) => {}
             (Link::Greeting, Ok(ServerMessage::Welcome { heartbeat_ms, token, resumed, received, .. })) => {

@@ -68,6 +68,10 @@ pub enum ClientInput {
         /// Why, for people.
         reason: String,
     },
+    /// Something is in doubt that the server is needed for: ask it now whether it still answers.
+    Probe,
+    /// The network has changed: the socket may hang on an address that is gone. A new one is opened at once.
+    NetworkChanged,
     /// Make a room. Refused while in one.
     Create,
     /// Knock at a room. Refused while in one.
@@ -232,6 +236,8 @@ pub struct Client {
     attempts: u32,
     /// What was said last: online or not. Nothing yet is `None`.
     said_online: Option<bool>,
+    /// When the server said something last.
+    heard: Option<Instant>,
     /// Why the last attempt failed, for people.
     last_failure: Option<String>,
     ignored: u64,
@@ -251,6 +257,7 @@ impl Client {
             jitter: SplitMix::new(seed),
             attempts: 0,
             said_online: None,
+            heard: None,
             last_failure: None,
             ignored: 0,
         };
@@ -273,6 +280,8 @@ impl Client {
             ClientInput::SocketText(text) => self.handle_text(now, &text),
             ClientInput::SocketClosed { reason } => self.lose_socket(now, reason),
             ClientInput::SocketRefused { reason } => self.be_refused(now, reason),
+            ClientInput::Probe => self.probe(now),
+            ClientInput::NetworkChanged => self.change_network(now),
             ClientInput::Create => self.ask(now, None),
             ClientInput::Knock(nameplate) => self.ask(now, Some(nameplate)),
             ClientInput::Relay(body) => self.relay(body),
@@ -314,6 +323,12 @@ impl Client {
     #[must_use]
     pub fn is_online(&self) -> bool {
         matches!(self.link, Link::Online { .. })
+    }
+
+    /// Whether the server answers, and has said something at `then` or later.
+    #[must_use]
+    pub fn has_answered_since(&self, then: Instant) -> bool {
+        self.is_online() && self.heard.is_some_and(|heard| heard >= then)
     }
 
     /// Whether this client is in a room, or in line before one.
