@@ -11,9 +11,14 @@
 //! with RTP, SRTP, UDP and IP headers.
 
 mod controller;
+mod delay;
+mod delivered;
+mod history;
 mod ladder;
+mod loss;
 mod pacer;
 mod packet;
+mod probing;
 
 pub use controller::Controller;
 pub use ladder::{Ladder, Rung};
