@@ -55,6 +55,7 @@ packages() {
       echo build-essential pkg-config nasm cmake libclang-dev libasound2-dev curl ca-certificates git ;;
     debian-desktop | ubuntu-desktop)
       echo libwebkit2gtk-4.1-dev libayatana-appindicator3-dev librsvg2-dev libxdo-dev libssl-dev file python3-venv ;;
+    debian-camera) echo qemu-system-x86 busybox-static kmod v4l-utils cpio ;;
     debian-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils \
         chromium chromium-driver ;;
     ubuntu-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils \
@@ -79,6 +80,7 @@ why() {
   case $1 in
     build) echo "to compile the codecs and to reach the sound card" ;;
     desktop) echo "for the app's window" ;;
+    camera) echo "for a virtual machine with a camera" ;;
     *) echo "for the tests: a virtual display and browsers to call" ;;
   esac
 }

@@ -14,7 +14,7 @@ run_fmt_rust() { cargo fmt --all --check; }
 run_fmt_toml() { taplo fmt --check --diff; }
 run_fmt_ui() { npm --prefix ui run format; }
 run_typos() { typos; }
-run_shellcheck() { shellcheck -x dev .ci/run xtask/sh/*.sh; }
+run_shellcheck() { shellcheck -x dev .ci/run xtask/sh/*.sh xtask/vm/*.sh; }
 run_ui_lint() { npm --prefix ui run lint; }
 run_ui_types() { npm --prefix ui run check; }
 run_ui_test() { npm --prefix ui run test; }
@@ -108,6 +108,10 @@ cmd_test() {
 }
 
 cmd_check() {
+  if [ "${1:-}" = --all-targets ]; then
+    check_all_targets
+    return
+  fi
   need test
   # shellcheck disable=SC2086 # a list of names
   run_steps $CHECK_STEPS
