@@ -68,7 +68,17 @@ impl ControlMessage {
         if text.len() > MAX_CONTROL_LEN {
             return None;
         }
-        serde_json::from_str(text).ok()
+        serde_json::from_str(text).ok().filter(Self::makes_sense)
+    }
+
+    /// A number that JSON can say may be too large for ours, and no measure is infinite.
+    fn makes_sense(&self) -> bool {
+        match self {
+            Self::Stats(ReceiveReport { frames_per_second, loss_percent, concealed_percent, .. }) => {
+                [frames_per_second, loss_percent, concealed_percent].into_iter().all(|number| number.is_finite())
+            }
+            Self::Media(_) | Self::Bye { .. } | Self::PleaseRestart => true,
+        }
     }
 }
 
@@ -88,7 +98,15 @@ mod tests {
 
     #[test]
     fn strangers_text_is_skipped() {
-        for text in ["", "{}", "[]", r#"{"type":"dance"}"#, r#"{"type":"media","microphone":7}"#, "\u{0}"] {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            r#"{"type":"dance"}"#,
+            r#"{"type":"media","microphone":7}"#,
+            r#"{"type":"stats","lossPercent":1e39}"#,
+            "\u{0}",
+        ] {
             assert_eq!(ControlMessage::from_text(text), None, "{text}");
         }
         let long = format!(r#"{{"type":"bye","reason":"{}"}}"#, "x".repeat(MAX_CONTROL_LEN));
