@@ -51,6 +51,17 @@ pub trait Microphone: Send {
     /// Samples per second of what [`Microphone::read`] gives.
     fn rate_hz(&self) -> u32;
 
+    /// The device that was chosen, where this one stands in for it because it isn't connected.
+    fn stands_in_for(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether the choice means another device by now (the system has another default, or the chosen one is back), or
+    /// this one should be opened in another way. Open the choice anew, and use this one until then.
+    fn is_outdated(&self) -> bool {
+        false
+    }
+
     /// Appends every sample that has come up to `now`.
     ///
     /// # Errors
@@ -65,6 +76,17 @@ pub trait Speaker: Send {
 
     /// Samples per second that [`Speaker::write`] takes.
     fn rate_hz(&self) -> u32;
+
+    /// The device that was chosen, where this one stands in for it because it isn't connected.
+    fn stands_in_for(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether the choice means another device by now (the system has another default, or the chosen one is back), or
+    /// this one should be opened in another way. Open the choice anew, and use this one until then.
+    fn is_outdated(&self) -> bool {
+        false
+    }
 
     /// How many samples must be written now so that the device doesn't run dry before it is asked again in some
     /// milliseconds.

@@ -2,12 +2,14 @@
 //! time-scaling. Samples in, samples out; nothing here asks the clock or does I/O.
 
 pub mod blocks;
+pub mod drift;
 pub mod level;
 pub mod playout;
 pub mod resample;
 pub mod timescale;
 
 pub use blocks::Blocker;
+pub use drift::DriftControl;
 pub use level::LevelMeter;
 pub use playout::{PlayoutAction, PlayoutBuffer, PlayoutConfig, PlayoutStats};
 pub use resample::{ResampleError, Resampler};

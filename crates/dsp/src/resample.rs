@@ -8,10 +8,11 @@ use rubato::{Async, FixedAsync, Resampler as _, SincInterpolationParameters, Sin
 
 /// The most that the ratio can be bent, parts per million; well under what the ear takes for a change of pitch.
 pub const MAX_ADJUST_PPM: f64 = 5_000.0;
-/// Samples taken at a time: short, since they are what the resampler adds in delay besides its filter.
-const CHUNK: usize = 64;
-/// Taps of the filter.
-const TAPS: usize = 128;
+/// Samples taken at a time: few, since they are what the resampler adds in delay besides its filter.
+const CHUNK: usize = 32;
+/// Taps of the filter between two rates, and of one that only follows another clock at the same rate: with nothing to keep
+/// out it may be half as long, and half as late.
+const TAPS: [usize; 2] = [128, 64];
 
 /// Resampling isn't possible.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +41,7 @@ pub struct Resampler {
 }
 
 impl Resampler {
-    /// A resampler between two rates, hertz. It adds under 4 ms of delay at 48 kHz.
+    /// A resampler between two rates, hertz. At 48 kHz it adds 2 ms of delay, and 1.3 ms where both rates are the same.
     ///
     /// # Errors
     /// When a rate is zero.
@@ -49,7 +50,8 @@ impl Resampler {
         if from_hz == 0 || to_hz == 0 {
             return Err(rates("a rate of zero".into()));
         }
-        let mut filter = SincInterpolationParameters::new(TAPS, WindowFunction::BlackmanHarris2);
+        let mut filter =
+            SincInterpolationParameters::new(TAPS[usize::from(from_hz == to_hz)], WindowFunction::BlackmanHarris2);
         filter.interpolation = SincInterpolationType::Cubic;
         let ratio = f64::from(to_hz) / f64::from(from_hz);
         let most = 1.0 + 2.0 * MAX_ADJUST_PPM * 1e-6;

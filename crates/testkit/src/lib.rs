@@ -3,3 +3,5 @@
 pub mod net;
 pub mod quality;
 pub mod sound;
+#[cfg(target_os = "linux")]
+pub mod sound_server;

@@ -2,63 +2,39 @@
 //! CoreAudio on macOS.
 //!
 //! A stream may not change threads on every system, and dropping one may block, so each lives on a thread of its own
-//! which ends when the engine drops its side. Streams are asked for 48 kHz and short buffers, and take what they get.
+//! which ends when the engine drops its side. Meanwhile that thread looks now and then whether the choice still means the
+//! device that it opened: no system tells cpal, and PulseAudio moves a stream without a word.
 
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{
-    BufferSize, Device, ErrorKind, FromSample, SampleFormat, SizedSample, Stream, StreamConfig, SupportedStreamConfig,
-};
+use cpal::{DeviceId, ErrorKind, Stream};
 use rtrb::{Consumer, Producer};
 use visavis_frame::{SAMPLE_RATE_HZ, Timestamp};
 
-use super::ring::{Health, Watch, capture, playback};
+use super::build::{Build, Capturing, Playing, start};
+use super::latency::{self, Stumbles};
+use super::ring::{Health, Watch};
+use super::system::{Direction, Target, has_changed, own_host, target};
 use crate::error::DeviceError;
-use crate::list::DeviceInfo;
 use crate::pacing::MOST_SOUND_AT_ONCE;
 use crate::traits::{Microphone, Speaker};
 
 /// How long a system may take to open a stream; permission dialogs are not waited for.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(8);
-/// Passed to backends that can hang while they build a stream.
-const BUILD_TIMEOUT: Duration = Duration::from_secs(4);
-/// Callback sizes to ask a microphone for, samples: 10 ms, then a power of two for ALSA, then whatever the system likes.
-const INPUT_SIZES: [BufferSize; 3] = [BufferSize::Fixed(480), BufferSize::Fixed(512), BufferSize::Default];
-/// The same for a speaker, twice as long: PulseAudio buffers two of them, and with two of 10 ms every delay of its own
-/// is a gap.
-const OUTPUT_SIZES: [BufferSize; 3] = [BufferSize::Fixed(960), BufferSize::Fixed(1024), BufferSize::Default];
-/// What a speaker keeps queued beyond one callback, for the time until the engine looks again.
-const SPEAKER_MARGIN: Duration = Duration::from_millis(10);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    Input,
-    Output,
-}
-
-impl Direction {
-    const fn buffer_sizes(self) -> [BufferSize; 3] {
-        match self {
-            Self::Input => INPUT_SIZES,
-            Self::Output => OUTPUT_SIZES,
-        }
-    }
-
-    const fn kind(self) -> &'static str {
-        match self {
-            Self::Input => "microphone",
-            Self::Output => "speaker",
-        }
-    }
-}
+/// How often a stream's thread looks whether its choice means another device.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// What a microphone is asked to deliver at a time, samples: 5 ms.
+const MICROPHONE_PERIOD: u32 = SAMPLE_RATE_HZ / 200;
 
 /// A running stream, as the engine's side knows it.
 #[derive(Debug)]
 struct Opened<E> {
     name: String,
+    /// The device that was chosen, where this one stands in for it.
+    wish: Option<String>,
+    id: String,
     rate_hz: u32,
     end: E,
     watch: Watch,
@@ -89,190 +65,98 @@ pub(crate) struct RealMicrophone(Opened<Consumer<f32>>);
 
 /// A speaker of this machine.
 #[derive(Debug)]
-pub(crate) struct RealSpeaker(Opened<Producer<f32>>);
-
-/// What is asked of a device.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    config: StreamConfig,
-    format: SampleFormat,
+pub(crate) struct RealSpeaker {
+    opened: Opened<Producer<f32>>,
+    stumbles: Stumbles,
 }
-
-impl Plan {
-    fn ring_samples(&self) -> usize {
-        self.config.sample_rate as usize
-    }
-}
-
-type Built<E> = Result<(Stream, E), cpal::Error>;
 
 /// Opens a microphone by id or name; the system's default for `None`.
 pub(crate) fn open_microphone(name: Option<&str>) -> Result<RealMicrophone, DeviceError> {
-    open(Direction::Input, name, build_capture).map(RealMicrophone)
+    open::<Capturing>(name).map(RealMicrophone)
 }
 
 /// Opens a speaker by id or name; the system's default for `None`.
 pub(crate) fn open_speaker(name: Option<&str>) -> Result<RealSpeaker, DeviceError> {
-    open(Direction::Output, name, build_playback).map(RealSpeaker)
-}
-
-fn open<E: Send + 'static>(
-    direction: Direction,
-    name: Option<&str>,
-    build: fn(&Device, Plan, &Arc<Health>) -> Built<E>,
-) -> Result<Opened<E>, DeviceError> {
-    let shown = name.map_or_else(|| format!("the {}", direction.kind()), str::to_owned);
-    let failed = |reason: &str| DeviceError::Failed { name: shown.clone(), reason: reason.to_owned() };
-    let (keep, ended) = mpsc::channel();
-    let (reply, replied) = mpsc::channel();
-    let name = name.map(str::to_owned);
-    let run = move || match start(direction, name.as_deref(), build) {
-        // ALSA always names a default, also where nothing stands behind it.
-        Err(DeviceError::NotFound { .. }) if name.is_none() => {
-            drop(reply.send(Err(DeviceError::None { kind: direction.kind() })));
-        }
-        Ok((stream, opened)) => {
-            let opener_waits = reply.send(Ok(opened)).is_ok();
-            // Nothing is ever sent: this returns when the engine drops its end.
-            while opener_waits && ended.recv().is_ok() {}
-            drop(stream);
-        }
-        Err(error) => drop(reply.send(Err(error))),
-    };
-    thread::Builder::new().name(direction.kind().to_owned()).spawn(run).map_err(|why| failed(&why.to_string()))?;
-    let Started { name, rate_hz, end, health } = match replied.recv_timeout(OPEN_TIMEOUT) {
-        Ok(started) => started?,
-        Err(mpsc::RecvTimeoutError::Timeout) => return Err(failed("the system didn't answer")),
-        Err(mpsc::RecvTimeoutError::Disconnected) => return Err(failed("the system's driver failed")),
-    };
-    Ok(Opened { name, rate_hz, end, watch: Watch::new(health), _keep: keep, lost: None })
+    let opened = open::<Playing>(name)?;
+    let stumbles = Stumbles::new(opened.id.clone());
+    Ok(RealSpeaker { opened, stumbles })
 }
 
 /// What the stream's thread hands to the engine.
 struct Started<E> {
     name: String,
+    stands_in: bool,
+    id: String,
     rate_hz: u32,
     end: E,
     health: Arc<Health>,
 }
 
-fn start<E>(
-    direction: Direction,
-    name: Option<&str>,
-    build: fn(&Device, Plan, &Arc<Health>) -> Built<E>,
-) -> Result<(Stream, Started<E>), DeviceError> {
-    let device = find(direction, name)?;
-    let name = device_name(&device);
-    let config = pick_config(&device, direction).map_err(|why| classify(&name, &why))?;
-    let mut failure = cpal::Error::from(ErrorKind::UnsupportedConfig);
-    for buffer_size in direction.buffer_sizes() {
-        let plan = Plan { config: StreamConfig { buffer_size, ..config.config() }, format: config.sample_format() };
-        let health = Arc::new(Health::default());
-        match build(&device, plan, &health).and_then(|(stream, end)| stream.play().map(|()| (stream, end))) {
-            Ok((stream, end)) => return Ok((stream, Started { name, rate_hz: config.sample_rate(), end, health })),
-            Err(why) => failure = why,
+fn open<B: Build>(wish: Option<&str>) -> Result<Opened<B::End>, DeviceError> {
+    let shown = wish.map_or_else(|| format!("the {}", B::DIRECTION.kind()), str::to_owned);
+    let failed = |reason: &str| DeviceError::Failed { name: shown.clone(), reason: reason.to_owned() };
+    let (keep, ended) = mpsc::channel();
+    let (reply, replied) = mpsc::channel();
+    let owned = wish.map(str::to_owned);
+    let run = move || own_stream::<B>(owned.as_deref(), &reply, &ended);
+    let kind = B::DIRECTION.kind();
+    thread::Builder::new().name(kind.to_owned()).spawn(run).map_err(|why| failed(&why.to_string()))?;
+    let Started { name, stands_in, id, rate_hz, end, health } = match replied.recv_timeout(OPEN_TIMEOUT) {
+        Ok(started) => started?,
+        Err(mpsc::RecvTimeoutError::Timeout) => return Err(failed("the system didn't answer")),
+        Err(mpsc::RecvTimeoutError::Disconnected) => return Err(failed("the system's driver failed")),
+    };
+    let wish = wish.filter(|_| stands_in).map(str::to_owned);
+    Ok(Opened { name, wish, id, rate_hz, end, watch: Watch::new(health), _keep: keep, lost: None })
+}
+
+/// What a thread does that owns a stream: open it, look after it until the engine drops its side, and close it.
+fn own_stream<B: Build>(
+    wish: Option<&str>,
+    reply: &mpsc::Sender<Result<Started<B::End>, DeviceError>>,
+    ended: &mpsc::Receiver<()>,
+) {
+    let host = own_host();
+    let opened = target(&host, B::DIRECTION, wish).and_then(|target| {
+        let id = target.id.clone();
+        open_target::<B>(target, wish).map(|(stream, started)| (stream, started, id))
+    });
+    let (stream, started, id) = match opened {
+        Ok(opened) => opened,
+        // Whoever asked may have given up waiting.
+        Err(error) => return drop(reply.send(Err(error))),
+    };
+    let health = Arc::clone(&started.health);
+    if reply.send(Ok(started)).is_ok() {
+        // Nothing is ever sent: the channel closes when the engine drops its end.
+        while ended.recv_timeout(LOOK_AGAIN) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let changed = |id: &DeviceId| has_changed(&host, B::DIRECTION, wish, id);
+            health.note_outdated(id.as_ref().is_some_and(changed));
         }
     }
-    Err(classify(&name, &failure))
+    drop(stream);
 }
 
-fn find(direction: Direction, name: Option<&str>) -> Result<Device, DeviceError> {
-    let host = cpal::default_host();
-    let Some(name) = name else {
-        let device = match direction {
-            Direction::Input => host.default_input_device(),
-            Direction::Output => host.default_output_device(),
-        };
-        return device.ok_or(DeviceError::None { kind: direction.kind() });
-    };
-    if let Ok(id) = name.parse::<cpal::DeviceId>()
-        && let Ok(host) = cpal::host_from_id(id.host())
-        && let Some(device) = host.device_by_id(&id)
-    {
-        return Ok(device);
+fn open_target<B: Build>(target: Target, wish: Option<&str>) -> Result<(Stream, Started<B::End>), DeviceError> {
+    let Target { device, id, name, stands_in } = target;
+    let id = id.map_or_else(|| name.clone(), |id| id.to_string());
+    let running = start::<B>(&device, wanted_period(B::DIRECTION, &id)).map_err(|why| {
+        match (classify(&name, &why), wish) {
+            // ALSA always names a default, also where nothing stands behind it.
+            (DeviceError::NotFound { .. }, None) => DeviceError::None { kind: B::DIRECTION.kind() },
+            (DeviceError::NotFound { .. }, Some(wish)) => DeviceError::NotFound { name: wish.to_owned() },
+            (error, _) => error,
+        }
+    })?;
+    let started = Started { name, stands_in, id, rate_hz: running.rate_hz, end: running.end, health: running.health };
+    Ok((running.stream, started))
+}
+
+fn wanted_period(direction: Direction, id: &str) -> u32 {
+    match direction {
+        Direction::Input => MICROPHONE_PERIOD,
+        Direction::Output => latency::period(id),
     }
-    let named = |device: &Device| device_name(device) == name || device.id().is_ok_and(|id| id.id() == name);
-    devices(&host, direction).into_iter().find(named).ok_or_else(|| DeviceError::NotFound { name: name.to_owned() })
-}
-
-fn devices(host: &cpal::Host, direction: Direction) -> Vec<Device> {
-    let found = match direction {
-        Direction::Input => host.input_devices().map(Iterator::collect),
-        Direction::Output => host.output_devices().map(Iterator::collect),
-    };
-    found.unwrap_or_default()
-}
-
-fn device_name(device: &Device) -> String {
-    device.description().map_or_else(|_| device.to_string(), |description| description.name().to_owned())
-}
-
-/// 48 kHz floats on the device's own channels where it can, so that nothing is resampled twice.
-fn pick_config(device: &Device, direction: Direction) -> Result<SupportedStreamConfig, cpal::Error> {
-    let (preset, ranges) = match direction {
-        Direction::Input => (device.default_input_config()?, device.supported_input_configs()?.collect::<Vec<_>>()),
-        Direction::Output => (device.default_output_config()?, device.supported_output_configs()?.collect::<Vec<_>>()),
-    };
-    let fits = |format: SampleFormat| {
-        let mut ranges = ranges.iter().filter(|range| range.channels() == preset.channels());
-        ranges
-            .find_map(|range| (range.sample_format() == format).then(|| range.try_with_sample_rate(SAMPLE_RATE_HZ))?)
-    };
-    Ok(fits(SampleFormat::F32).or_else(|| fits(preset.sample_format())).unwrap_or(preset))
-}
-
-#[allow(clippy::wildcard_enum_match_arm, reason = "the list is cpal's and grows; what isn't named can't be mixed")]
-fn build_capture(device: &Device, plan: Plan, health: &Arc<Health>) -> Built<Consumer<f32>> {
-    fn run<T>(device: &Device, plan: Plan, health: &Arc<Health>) -> Built<Consumer<f32>>
-    where
-        T: SizedSample,
-        f32: FromSample<T>,
-    {
-        let (mut sink, end) = capture(plan.ring_samples(), plan.config.channels, health);
-        let take = move |data: &[T], _: &cpal::InputCallbackInfo| sink.take(data);
-        let stream = device.build_input_stream(plan.config, take, on_error(health), Some(BUILD_TIMEOUT))?;
-        Ok((stream, end))
-    }
-    match plan.format {
-        SampleFormat::F32 => run::<f32>(device, plan, health),
-        SampleFormat::F64 => run::<f64>(device, plan, health),
-        SampleFormat::I8 => run::<i8>(device, plan, health),
-        SampleFormat::I16 => run::<i16>(device, plan, health),
-        SampleFormat::I24 => run::<cpal::I24>(device, plan, health),
-        SampleFormat::I32 => run::<i32>(device, plan, health),
-        SampleFormat::U8 => run::<u8>(device, plan, health),
-        SampleFormat::U16 => run::<u16>(device, plan, health),
-        _ => Err(ErrorKind::UnsupportedConfig.into()),
-    }
-}
-
-#[allow(clippy::wildcard_enum_match_arm, reason = "the list is cpal's and grows; what isn't named can't be made")]
-fn build_playback(device: &Device, plan: Plan, health: &Arc<Health>) -> Built<Producer<f32>> {
-    fn run<T>(device: &Device, plan: Plan, health: &Arc<Health>) -> Built<Producer<f32>>
-    where
-        T: SizedSample + FromSample<f32>,
-    {
-        let (end, mut source) = playback(plan.ring_samples(), plan.config.channels, health);
-        let fill = move |data: &mut [T], _: &cpal::OutputCallbackInfo| source.fill(data);
-        let stream = device.build_output_stream(plan.config, fill, on_error(health), Some(BUILD_TIMEOUT))?;
-        Ok((stream, end))
-    }
-    match plan.format {
-        SampleFormat::F32 => run::<f32>(device, plan, health),
-        SampleFormat::F64 => run::<f64>(device, plan, health),
-        SampleFormat::I8 => run::<i8>(device, plan, health),
-        SampleFormat::I16 => run::<i16>(device, plan, health),
-        SampleFormat::I24 => run::<cpal::I24>(device, plan, health),
-        SampleFormat::I32 => run::<i32>(device, plan, health),
-        SampleFormat::U8 => run::<u8>(device, plan, health),
-        SampleFormat::U16 => run::<u16>(device, plan, health),
-        _ => Err(ErrorKind::UnsupportedConfig.into()),
-    }
-}
-
-fn on_error(health: &Arc<Health>) -> impl FnMut(cpal::Error) + Send + 'static {
-    let health = Arc::clone(health);
-    move |error| health.note_error(error.kind())
 }
 
 /// What a person can do about it.
@@ -296,6 +180,14 @@ impl Microphone for RealMicrophone {
         self.0.rate_hz
     }
 
+    fn stands_in_for(&self) -> Option<&str> {
+        self.0.wish.as_deref()
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.0.watch.health().is_outdated()
+    }
+
     fn read(&mut self, now: Timestamp, out: &mut Vec<f32>) -> Result<(), DeviceError> {
         self.0.check(now)?;
         let ready = self.0.end.slots();
@@ -310,56 +202,37 @@ impl Microphone for RealMicrophone {
 
 impl Speaker for RealSpeaker {
     fn name(&self) -> &str {
-        &self.0.name
+        &self.opened.name
     }
 
     fn rate_hz(&self) -> u32 {
-        self.0.rate_hz
+        self.opened.rate_hz
+    }
+
+    fn stands_in_for(&self) -> Option<&str> {
+        self.opened.wish.as_deref()
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.opened.watch.health().is_outdated() || self.stumbles.outgrown()
     }
 
     fn wanted(&mut self, now: Timestamp) -> Result<usize, DeviceError> {
-        self.0.check(now)?;
-        let target = self.0.watch.health().chunk() + self.0.samples(SPEAKER_MARGIN);
+        self.opened.check(now)?;
+        let health = self.opened.watch.health();
+        self.stumbles.see(now, health.dry(), health.starved());
+        let target = health.chunk() + self.opened.samples(self.stumbles.margin());
         Ok(target.saturating_sub(self.queued()))
     }
 
     fn write(&mut self, samples: &[f32]) {
-        let (_, rest) = self.0.end.push_partial_slice(samples);
-        self.0.watch.health().note_lost(rest.len());
+        let (_, rest) = self.opened.end.push_partial_slice(samples);
+        self.opened.watch.health().note_lost(rest.len());
     }
 
     fn queued(&self) -> usize {
-        self.0.end.buffer().capacity() - self.0.end.slots()
+        self.opened.end.buffer().capacity() - self.opened.end.slots()
     }
-}
-
-/// All microphones, then all speakers.
-pub(crate) fn list() -> Result<(Vec<DeviceInfo>, Vec<DeviceInfo>), String> {
-    let host = cpal::default_host();
-    Ok((list_direction(&host, Direction::Input), list_direction(&host, Direction::Output)))
-}
-
-fn list_direction(host: &cpal::Host, direction: Direction) -> Vec<DeviceInfo> {
-    let preset = match direction {
-        Direction::Input => host.default_input_device(),
-        Direction::Output => host.default_output_device(),
-    };
-    let preset = preset.and_then(|device| device.id().ok());
-    let info = |device: Device| {
-        let id = device.id().ok()?;
-        let is_default = preset.as_ref() == Some(&id);
-        is_for_people(&id, direction).then(|| DeviceInfo { id: id.to_string(), name: device_name(&device), is_default })
-    };
-    devices(host, direction).into_iter().filter_map(info).collect()
-}
-
-/// Whether a device belongs in a list to choose from. What a speaker plays is no microphone, though PulseAudio lists it
-/// among them; of ALSA's plugins, those that reach a card with any rate and format are enough.
-fn is_for_people(id: &cpal::DeviceId, direction: Direction) -> bool {
-    let is_alsa = id.host().name() == "ALSA";
-    let is_card = id.id() == "default" || id.id().starts_with("plughw:");
-    let is_monitor = direction == Direction::Input && id.id().ends_with(".monitor");
-    !is_monitor && (is_card || !is_alsa)
 }
 
 #[cfg(test)]

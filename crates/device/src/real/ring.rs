@@ -24,11 +24,14 @@ const ASLEEP_FOR: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Health {
     gone: AtomicBool,
+    outdated: AtomicBool,
     errors: AtomicU32,
     callbacks: AtomicU64,
     /// Samples per callback, highest of late.
     chunk: AtomicU32,
     lost: AtomicU64,
+    dry: AtomicU32,
+    starved: AtomicU32,
 }
 
 impl Health {
@@ -50,6 +53,26 @@ impl Health {
         self.chunk.store(samples.max(before - before / 64), Ordering::Relaxed);
         self.errors.store(0, Ordering::Relaxed);
         self.callbacks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Set when the stream's choice means another device by now.
+    pub(super) fn note_outdated(&self, outdated: bool) {
+        self.outdated.store(outdated, Ordering::Relaxed);
+    }
+
+    /// The stream's choice means another device by now.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Relaxed)
+    }
+
+    /// Callbacks of a speaker that found less than they wanted.
+    pub(super) fn dry(&self) -> u32 {
+        self.dry.load(Ordering::Relaxed)
+    }
+
+    /// Times that the system asked for more than one callback's worth at once: it had nothing left to play.
+    pub(super) fn starved(&self) -> u32 {
+        self.starved.load(Ordering::Relaxed)
     }
 
     /// Samples per callback, highest of late.
@@ -137,13 +160,23 @@ impl Capture {
 pub(super) struct Playback {
     ring: Consumer<f32>,
     channels: usize,
+    /// Samples per callback that the system was asked for, and may exceed when its own buffer has run out.
+    period: Option<u32>,
+    callbacks: u32,
+    flowing: bool,
     health: Arc<Health>,
 }
 
 /// Makes the two ends for a speaker, with room for `capacity` mono samples.
-pub(super) fn playback(capacity: usize, channels: u16, health: &Arc<Health>) -> (Producer<f32>, Playback) {
+pub(super) fn playback(
+    capacity: usize,
+    channels: u16,
+    period: Option<u32>,
+    health: &Arc<Health>,
+) -> (Producer<f32>, Playback) {
     let (writer, ring) = RingBuffer::new(capacity);
-    (writer, Playback { ring, channels: usize::from(channels.max(1)), health: Arc::clone(health) })
+    let channels = usize::from(channels.max(1));
+    (writer, Playback { ring, channels, period, callbacks: 0, flowing: false, health: Arc::clone(health) })
 }
 
 impl Playback {
@@ -155,6 +188,7 @@ impl Playback {
         let frames = data.len() / self.channels;
         self.health.note_callback(frames);
         let ready = frames.min(self.ring.slots());
+        self.note_shortage(frames, ready);
         let (sound, silence) = data.split_at_mut(ready * self.channels);
         if let Ok(chunk) = self.ring.read_chunk(ready) {
             for (frame, sample) in sound.chunks_exact_mut(self.channels).zip(chunk) {
@@ -162,6 +196,20 @@ impl Playback {
             }
         }
         silence.fill(T::EQUILIBRIUM);
+    }
+
+    /// Before the first sound there is none to run out of, and at its start a system fills all of its buffers.
+    fn note_shortage(&mut self, frames: usize, ready: usize) {
+        const START: u32 = 50;
+        self.callbacks = self.callbacks.saturating_add(1);
+        if self.flowing && ready < frames {
+            self.health.dry.fetch_add(1, Ordering::Relaxed);
+        }
+        // Until it flows again, one shortage is one shortage.
+        self.flowing = ready == frames;
+        if self.callbacks > START && self.period.is_some_and(|period| frames >= 2 * period as usize) {
+            self.health.starved.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -189,11 +237,17 @@ mod tests {
     #[test]
     fn a_speaker_that_runs_dry_plays_silence() {
         let health = Arc::new(Health::default());
-        let (mut writer, mut playback) = playback(8, 2, &health);
+        let (mut writer, mut playback) = playback(8, 2, Some(2), &health);
         writer.push_entire_slice(&[0.5, -0.5]).unwrap();
         let mut data = [7i16; 7];
         playback.fill(&mut data);
         assert_eq!(data, [16384, 16384, -16384, -16384, 0, 0, 0]);
+        assert_eq!(health.dry(), 0, "nothing had been played before");
+        writer.push_entire_slice(&[0.5; 4]).unwrap();
+        (0..3).for_each(|_| playback.fill(&mut data));
+        assert_eq!((health.dry(), health.starved()), (1, 0));
+        (0..50).for_each(|_| playback.fill(&mut [0i16; 8]));
+        assert_eq!((health.dry(), health.starved()), (1, 4));
     }
 
     #[test]
