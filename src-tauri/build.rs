@@ -23,6 +23,10 @@ fn desktop() {
     ]);
     let attributes = tauri_build::Attributes::new()
         .capabilities_path_pattern("src-tauri/capabilities/*.json")
+        .windows_attributes(
+            tauri_build::WindowsAttributes::new_without_app_manifest()
+                .app_manifest(include_str!("windows/visavis.manifest")),
+        )
         .app_manifest(commands);
     if let Err(error) = tauri_build::try_build(attributes) {
         println!("cargo::error={error:#}");

@@ -1,10 +1,12 @@
 //! Repository checks that no standard tool makes: `cargo xtask tidy`.
 //!
 //! They hold the architecture in place: which crate may know which (ARCHITECTURE.md, "The crates"), that every file
-//! opens by saying why it exists, and that nothing of one developer's machine is committed.
+//! opens by saying why it exists, that nothing of one developer's machine is committed, and that what other systems want
+//! of the app is there.
 
 mod arrows;
 mod sources;
+mod systems;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -46,6 +48,7 @@ fn tidy() -> Result<Findings, String> {
     let root = root()?;
     let mut findings = Findings::default();
     arrows::check(&cargo_metadata(&root)?, &mut findings)?;
+    systems::check(&root, &mut findings);
     for path in files(&root)? {
         // Pictures and sounds are no text, and a file deleted but not yet committed is still listed.
         if let Ok(text) = std::fs::read_to_string(root.join(&path)) {
