@@ -1,10 +1,11 @@
-//! Sound between the network and the devices: levels, blocks, resampling, the adaptive playout buffer and its
-//! time-scaling. Samples in, samples out; nothing here asks the clock or does I/O.
+//! Sound between the network and the devices: echo cancelling, levels, blocks, resampling, the adaptive playout buffer and
+//! its time-scaling. Samples in, samples out; nothing here asks the clock or does I/O.
 
 pub mod blocks;
 pub mod drift;
 pub mod level;
 pub mod playout;
+pub mod processing;
 pub mod resample;
 pub mod timescale;
 
@@ -12,5 +13,6 @@ pub use blocks::Blocker;
 pub use drift::DriftControl;
 pub use level::LevelMeter;
 pub use playout::{PlayoutAction, PlayoutBuffer, PlayoutConfig, PlayoutStats};
+pub use processing::{EchoStats, NoiseSuppression, SoundProcessing, SoundProcessor};
 pub use resample::{ResampleError, Resampler};
 pub use timescale::{Speed, TimeScaler};

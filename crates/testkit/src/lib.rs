@@ -1,5 +1,6 @@
 //! What tests need to judge a call: measures of pictures and sound.
 
+pub mod acoustics;
 pub mod net;
 pub mod quality;
 pub mod sound;
