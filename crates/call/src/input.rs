@@ -1,6 +1,7 @@
 //! What goes into a session and what comes out of it.
 
 use visavis_signaling::RoomCode;
+pub use visavis_signaling::message::IceServer;
 
 use crate::control::{MediaState, ReceiveReport};
 use crate::state::{CallState, PeerState, SignalingState};
@@ -142,6 +143,8 @@ pub enum SocketAction {
 pub enum TransportAction {
     /// Make a peer connection. The one before it is closed already.
     Open,
+    /// Use these STUN and TURN servers, besides those that are set, from the next gathering on.
+    UseServers(Vec<IceServer>),
     /// Make an offer.
     CreateOffer {
         /// With new ICE credentials.

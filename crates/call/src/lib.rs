@@ -17,7 +17,8 @@ mod timers;
 
 pub use control::{ControlMessage, MAX_CONTROL_LEN, MediaState, ReceiveReport};
 pub use input::{
-    CallEvent, Candidate, Command, Input, Intent, Output, SocketAction, SocketInput, TransportAction, TransportInput,
+    CallEvent, Candidate, Command, IceServer, Input, Intent, Output, SocketAction, SocketInput, TransportAction,
+    TransportInput,
 };
 pub use session::{Session, SessionConfig};
 pub use state::{CallState, CloseReason, PeerState, SignalingState};

@@ -105,6 +105,12 @@ impl PeerLink {
                 }
                 return;
             }
+            TransportAction::UseServers(servers) => {
+                if let Err(error) = transport.use_servers(&servers).await {
+                    tracing::debug!(%error, "the servers for the path weren't taken");
+                }
+                return;
+            }
             // One unusable address is no reason to end anything.
             TransportAction::AddCandidate(candidate) => {
                 if let Err(error) = transport.add_candidate(candidate).await {
@@ -130,6 +136,11 @@ impl PeerLink {
         match event {
             TransportEvent::Candidate(candidate) => self.session(TransportInput::Candidate(candidate)),
             TransportEvent::EndOfCandidates => self.session(TransportInput::EndOfCandidates),
+            TransportEvent::NoRelay => {
+                let reason = "only relayed addresses may be used, and no TURN server has given one: is its address right, \
+                              and are the user name and password?";
+                self.session(TransportInput::Failed { reason: reason.to_owned() });
+            }
             TransportEvent::State(state) => self.session(TransportInput::State(state)),
             TransportEvent::ControlOpen => self.session(TransportInput::ControlOpened),
             TransportEvent::ControlMessage(text) => self.session(TransportInput::Control(text)),

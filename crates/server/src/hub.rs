@@ -12,6 +12,8 @@ use visavis_signaling::ErrorCode;
 use visavis_signaling::server::{ConnectionId, Limits, Rooms, RoomsInput, RoomsOutput};
 use visavis_signaling::token::TokenKey;
 
+use crate::relay::Issuer;
+
 /// Messages from all sockets that may wait for the rooms; beyond it the sockets aren't read.
 const INCOMING_QUEUE: usize = 1024;
 /// Messages that may wait for one socket.
@@ -92,10 +94,14 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(limits: Limits, key: TokenKey) -> (Self, HubHandle) {
+    pub(crate) fn new(limits: Limits, key: TokenKey, issuer: Option<Issuer>) -> (Self, HubHandle) {
         let (sender, inputs) = mpsc::channel(INCOMING_QUEUE);
         let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let rooms = Rooms::new(Instant::now(), unix_time, limits, key, Box::new(fill_random));
+        let rooms = match issuer {
+            Some(issuer) => rooms.with_introductions(Box::new(issuer)),
+            None => rooms,
+        };
         let handle = HubHandle { inputs: sender, next_connection: Arc::default(), going_down: Arc::default() };
         (Self { rooms, inputs, sockets: HashMap::new() }, handle)
     }

@@ -12,13 +12,13 @@ const FILE_NAME: &str = "signing.key";
 
 /// The key kept in `state_dir`, made there if there is none; without a folder, a key for this process alone.
 pub(crate) fn load(state_dir: Option<&Path>) -> Result<TokenKey, ServerError> {
-    let Some(folder) = state_dir else { return Ok(TokenKey::new(random_key()?)) };
+    let Some(folder) = state_dir else { return Ok(TokenKey::new(random()?)) };
     let path = folder.join(FILE_NAME);
     let state_error = |source| ServerError::State { path: path.clone(), source };
     match fs::read(&path) {
         Ok(bytes) => bytes.try_into().map(TokenKey::new).map_err(|_| ServerError::BadKey(path)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = random_key()?;
+            let key = random()?;
             fs::create_dir_all(folder).and_then(|()| write_private(&path, &key)).map_err(state_error)?;
             Ok(TokenKey::new(key))
         }
@@ -26,7 +26,8 @@ pub(crate) fn load(state_dir: Option<&Path>) -> Result<TokenKey, ServerError> {
     }
 }
 
-fn random_key() -> Result<[u8; TokenKey::BYTES], ServerError> {
+/// A new key.
+pub(crate) fn random() -> Result<[u8; TokenKey::BYTES], ServerError> {
     let mut key = [0; TokenKey::BYTES];
     getrandom::fill(&mut key).map_err(ServerError::Random)?;
     Ok(key)

@@ -6,6 +6,7 @@ mod embedded;
 mod hub;
 mod key;
 pub mod local;
+pub mod relay;
 mod socket;
 
 use std::future::Future;
@@ -23,6 +24,7 @@ use axum::routing::get;
 use axum::serve::ListenerExt as _;
 pub use embedded::{Embedded, EmbeddedError};
 use hub::HubHandle;
+use relay::{IceConfig, Issuer, LiveMeetings, Relay, RelayConfig, Secret};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing::info;
@@ -32,6 +34,8 @@ pub use visavis_signaling::server::Limits;
 pub const DEFAULT_PORT: u16 = 7880;
 /// How long connections may take to end once the server goes down.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Named with our relay's passwords.
+const REALM: &str = "visavis";
 /// Rooms of an embedded server: the call's own, and one that is just ending.
 const EMBEDDED_ROOMS: usize = 2;
 /// Sockets of an embedded server.
@@ -50,6 +54,10 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// What connections and rooms may use.
     pub limits: Limits,
+    /// Our own STUN and TURN; none: neither is served.
+    pub relay: Option<RelayConfig>,
+    /// What two who have met are given, besides our own relay.
+    pub ice: IceConfig,
 }
 
 impl Config {
@@ -61,6 +69,8 @@ impl Config {
             embedded: false,
             state_dir: None,
             limits: Limits::default(),
+            relay: None,
+            ice: IceConfig::default(),
         }
     }
 
@@ -72,6 +82,8 @@ impl Config {
             embedded: true,
             state_dir: None,
             limits: Limits { rooms: EMBEDDED_ROOMS, connections: EMBEDDED_CONNECTIONS, ..Limits::default() },
+            relay: None,
+            ice: IceConfig::default(),
         }
     }
 }
@@ -83,6 +95,14 @@ pub enum ServerError {
     /// The address can't be listened on.
     #[error("can't listen on {address}: {source}")]
     Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The relay can't listen.
+    #[error("STUN and TURN can't listen on {address}: {source}")]
+    Relay {
         /// The address asked for.
         address: SocketAddr,
         /// What the system says.
@@ -118,6 +138,7 @@ pub struct Server {
     embedded: bool,
     hub: hub::Hub,
     handle: HubHandle,
+    relay: Option<Relay>,
 }
 
 #[derive(Debug, Clone)]
@@ -138,8 +159,15 @@ impl Server {
         let bind_error = |source| ServerError::Bind { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(bind_error)?;
         let address = listener.local_addr().map_err(bind_error)?;
-        let (hub, handle) = hub::Hub::new(config.limits, key);
-        Ok(Self { listener, address, embedded: config.embedded, hub, handle })
+        let (relay, issuer) = start_relay(&config)?;
+        let (hub, handle) = hub::Hub::new(config.limits, key, issuer);
+        Ok(Self { listener, address, embedded: config.embedded, hub, handle, relay })
+    }
+
+    /// The URLs of our own STUN and TURN.
+    #[must_use]
+    pub fn relay_urls(&self) -> Vec<String> {
+        self.relay.as_ref().map(Relay::urls).unwrap_or_default()
     }
 
     /// Where the server listens, with the port that it really got.
@@ -153,6 +181,7 @@ impl Server {
     /// # Errors
     /// [`ServerError::Serve`] when the listening socket fails for good.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
+        let _relay = self.relay;
         info!(embedded = self.embedded, port = self.address.port(), "listening");
         let router = router(self.handle.clone(), self.embedded);
         let hub = tokio::spawn(self.hub.run());
@@ -184,6 +213,25 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Our own relay, if one is wanted, and who hands out servers, if there are any.
+fn start_relay(config: &Config) -> Result<(Option<Relay>, Option<Issuer>), ServerError> {
+    let secret = match config.ice.secret.clone() {
+        Some(secret) => secret,
+        None => Secret::new(key::random()?),
+    };
+    let live = LiveMeetings::default();
+    let start = |relay: &RelayConfig| {
+        let (secret, live) = (secret.clone(), Box::new(live.clone()));
+        Relay::start(relay, REALM.to_owned(), secret, key::random()?, live)
+            .map_err(|source| ServerError::Relay { address: relay.listen, source })
+    };
+    let relay = config.relay.as_ref().map(start).transpose()?;
+    let mut urls = relay.as_ref().map(Relay::urls).unwrap_or_default();
+    urls.extend(config.ice.urls.iter().cloned());
+    let issuer = (!urls.is_empty()).then(|| Issuer { urls, secret, lifetime: config.ice.lifetime, live });
+    Ok((relay, issuer))
 }
 
 fn router(hub: HubHandle, embedded: bool) -> Router {

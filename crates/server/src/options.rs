@@ -1,5 +1,7 @@
 //! What the server is told: flags before environment before file before default, and a clear word for what is wrong.
 
+mod relay;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +32,8 @@ pub(crate) struct Flags {
     /// The most connections at one time [default: 10000]
     #[arg(long, env = "VISAVIS_MAX_CONNECTIONS", value_name = "COUNT")]
     max_connections: Option<usize>,
+    #[command(flatten)]
+    relay: relay::RelayFlags,
     /// What to log: error, warn, info, debug, or per module as in `info,visavis_server=debug` [default: info]
     #[arg(long, env = "VISAVIS_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -48,6 +52,8 @@ struct File {
     max_connections: Option<usize>,
     log: Option<String>,
     log_json: Option<bool>,
+    #[serde(flatten)]
+    relay: relay::RelayFlags,
 }
 
 /// Everything decided.
@@ -69,6 +75,7 @@ impl Flags {
         let mut config = Config::hosted();
         config.listen = self.listen.or(file.listen).unwrap_or(config.listen);
         config.state_dir = self.state_dir.or(file.state_dir);
+        (config.relay, config.ice) = self.relay.or(file.relay).resolve()?;
         config.limits = Limits { rooms, connections, ..limits };
         Ok(Options {
             config,

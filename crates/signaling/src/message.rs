@@ -65,6 +65,29 @@ pub struct Resume {
     pub received: u64,
 }
 
+/// The feature of a client that understands `ice-servers`.
+pub const ICE_SERVERS: &str = "ice-servers";
+
+/// A STUN or TURN server (RFC 7064, RFC 7065), in the form of the W3C's RTCIceServer.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServer {
+    /// `stun:host:port` or `turn:host:port`; several of one server.
+    pub urls: Vec<String>,
+    /// TURN: the user's name, else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub username: String,
+    /// TURN: the password, else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub credential: String,
+}
+
+impl fmt::Debug for IceServer {
+    // A password has no place in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
+    }
+}
+
 /// What a client sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -159,6 +182,15 @@ pub enum ServerMessage {
     Knocked {
         /// Its number in this room: 1, 2, 3...
         exchange: u32,
+    },
+    /// By what the two may reach one another; only to who named [`ICE_SERVERS`]. A later one replaces it.
+    IceServers {
+        /// The exchange it belongs to.
+        exchange: u32,
+        /// STUN and TURN servers, with credentials for this exchange alone.
+        servers: Vec<IceServer>,
+        /// How long the credentials are good, seconds.
+        ttl: u64,
     },
     /// A body from the other side.
     Relay {

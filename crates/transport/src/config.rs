@@ -2,28 +2,11 @@
 
 use std::net::IpAddr;
 
+pub use visavis_call::IceServer;
 use webrtc::peer_connection::{RTCConfiguration, RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy};
 
 use crate::certificate::Certificate;
 use crate::error::TransportError;
-
-/// A STUN or TURN server (RFC 7064, RFC 7065).
-#[derive(Clone, PartialEq, Eq)]
-pub struct IceServer {
-    /// `stun:host[:port]` or `turn:host[:port][?transport=udp]`.
-    pub urls: Vec<String>,
-    /// TURN: the user's name, else empty.
-    pub username: String,
-    /// TURN: the password, else empty.
-    pub credential: String,
-}
-
-impl std::fmt::Debug for IceServer {
-    // A password has no place in a log.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
-    }
-}
 
 /// How a connection reaches the network.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +31,18 @@ impl TransportConfig {
             .with_certificates(vec![certificate.inner()])
             .build())
     }
+}
+
+/// Those of them that can be used.
+pub(crate) fn usable<'a>(servers: impl Iterator<Item = &'a IceServer>) -> Vec<RTCIceServer> {
+    let used = servers.map(to_rtc_server).filter_map(|server| match server {
+        Ok(server) => Some(server),
+        Err(error) => {
+            tracing::warn!(%error, "a server that the signalling server names is left out");
+            None
+        }
+    });
+    used.collect()
 }
 
 fn to_rtc_server(server: &IceServer) -> Result<RTCIceServer, TransportError> {

@@ -11,6 +11,8 @@ pub enum TransportEvent {
     Candidate(Candidate),
     /// There are no more addresses of ours in this ICE generation.
     EndOfCandidates,
+    /// Only relayed addresses may be told, and no TURN server has given us one.
+    NoRelay,
     /// The connection's state changed.
     State(PeerState),
     /// The data channel `control` opened.

@@ -16,20 +16,20 @@ use webrtc::peer_connection::{
 
 use crate::control;
 use crate::event::{Candidate, PeerState, TransportEvent};
+use crate::privacy::Privacy;
 use crate::queue::{PacketSink, ReceivedPacket};
-use crate::sdp::without_related_address;
 use crate::shared::Shared;
 
 pub(crate) struct Handler {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) relay_only: bool,
+    pub(crate) privacy: Arc<Privacy>,
 }
 
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
         let Ok(init) = event.candidate.to_json() else { return };
-        let candidate = if self.relay_only { without_related_address(&init.candidate) } else { init.candidate };
+        let Some(candidate) = self.privacy.candidate(init.candidate) else { return };
         // All media share one path, which belongs to the first section; its mid is the other side's to choose.
         let candidate =
             Candidate { candidate, sdp_mid: None, sdp_mline_index: Some(0), username_fragment: init.username_fragment };
@@ -38,6 +38,9 @@ impl PeerConnectionEventHandler for Handler {
 
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
         if state == RTCIceGatheringState::Complete {
+            if self.privacy.is_in_vain() {
+                self.shared.emit(TransportEvent::NoRelay);
+            }
             self.shared.emit(TransportEvent::EndOfCandidates);
         }
     }
@@ -46,7 +49,10 @@ impl PeerConnectionEventHandler for Handler {
         let state = match state {
             RTCPeerConnectionState::New => PeerState::New,
             RTCPeerConnectionState::Connecting => PeerState::Connecting,
-            RTCPeerConnectionState::Connected => PeerState::Connected,
+            RTCPeerConnectionState::Connected => {
+                self.privacy.connected();
+                PeerState::Connected
+            }
             RTCPeerConnectionState::Disconnected => PeerState::Disconnected,
             RTCPeerConnectionState::Failed => PeerState::Failed,
             RTCPeerConnectionState::Closed => PeerState::Closed,
@@ -93,6 +99,7 @@ async fn drain(shared: Arc<Shared>, track: Arc<dyn TrackRemote>, sink: PacketSin
         if let TrackRemoteEvent::OnRtpPacket(packet) = event {
             if is_video {
                 shared.remote_video_ssrc.store(packet.header.ssrc, Ordering::Release);
+                sink.set_patience(shared.terms().patience);
             }
             sink.push(ReceivedPacket { packet: received(packet), arrival: shared.runtime.now() });
         }

@@ -20,6 +20,7 @@ mod handler;
 mod interfaces;
 mod media;
 mod pace;
+mod privacy;
 mod queue;
 mod sdp;
 mod shared;

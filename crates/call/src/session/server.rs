@@ -12,6 +12,9 @@ use crate::link::Step;
 use crate::state::{CloseReason, SignalingState};
 use crate::timers::Timer;
 
+/// A server that names more is taken at its first ones: each is asked from each of our addresses.
+const MAX_ICE_SERVERS: usize = 8;
+
 impl Session {
     pub(super) fn drain_client(&mut self, now: Instant) {
         while let Some(output) = self.client.poll_output() {
@@ -33,6 +36,10 @@ impl Session {
             ClientEvent::Created { nameplate } => self.created(now, RoomCode::from(nameplate)),
             ClientEvent::Waiting { ahead } => self.event(CallEvent::InLine { ahead }),
             ClientEvent::Knocked => self.knocked(now),
+            ClientEvent::IceServers(mut servers) => {
+                servers.truncate(MAX_ICE_SERVERS);
+                self.act(TransportAction::UseServers(servers));
+            }
             ClientEvent::PeerLeft { reason } => self.peer_left(now, &reason),
             ClientEvent::Relayed(text) => self.on_relayed(now, &text),
             // Nothing waits for it: the two have agreed in what they relayed.

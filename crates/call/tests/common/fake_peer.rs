@@ -86,7 +86,10 @@ impl FakePeer {
                 self.candidates.push(candidate.clone());
                 Vec::new()
             }
-            TransportAction::Open | TransportAction::SendControl(_) | TransportAction::Close => Vec::new(),
+            TransportAction::Open
+            | TransportAction::UseServers(_)
+            | TransportAction::SendControl(_)
+            | TransportAction::Close => Vec::new(),
         }
     }
 

@@ -201,6 +201,7 @@ impl World {
             | TransportAction::AcceptOffer { .. }
             | TransportAction::AcceptAnswer { .. }
             | TransportAction::Rollback
+            | TransportAction::UseServers(_)
             | TransportAction::AddCandidate(_) => {
                 let peer = self.parties[who].peer.as_mut().expect("no peer connection to act on");
                 assert_eq!(peer.generation, generation);

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 use visavis_server::{Config, Server, ServerError};
-use visavis_signaling::message::{ClientMessage, ErrorCode, Resume, ServerMessage};
+use visavis_signaling::message::{ClientMessage, ErrorCode, IceServer, Resume, ServerMessage};
 
 /// Far longer than anything here takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -59,8 +59,12 @@ impl TestServer {
 
     /// A client that was welcomed; with the token it got.
     pub async fn welcomed(&self) -> (TestClient, String) {
+        self.welcomed_with(hello(None)).await
+    }
+
+    async fn welcomed_with(&self, hello: ClientMessage) -> (TestClient, String) {
         let mut client = self.client().await;
-        client.send(&hello(None)).await;
+        client.send(&hello).await;
         match client.next().await {
             ServerMessage::Welcome { token, resumed: false, .. } => (client, token),
             other => panic!("{other:?}"),
@@ -69,14 +73,29 @@ impl TestServer {
 
     /// Two that have met; the creator first.
     pub async fn met(&self) -> (TestClient, TestClient) {
-        let (mut creator, _) = self.welcomed().await;
+        self.met_with(&[]).await
+    }
+
+    /// The same with these features.
+    pub async fn met_with(&self, features: &[&str]) -> (TestClient, TestClient) {
+        let features: Vec<_> = features.iter().map(|feature| (*feature).to_owned()).collect();
+        let hello = ClientMessage::Hello { version: 1, features, resume: None };
+        let (mut creator, _) = self.welcomed_with(hello.clone()).await;
         let nameplate = creator.create().await;
-        let (mut joiner, _) = self.welcomed().await;
+        let (mut joiner, _) = self.welcomed_with(hello).await;
         joiner.send(&ClientMessage::Knock { nameplate }).await;
         for client in [&mut creator, &mut joiner] {
             client.wait_for(|message| matches!(message, ServerMessage::Knocked { exchange: 1 })).await;
         }
         (creator, joiner)
+    }
+}
+
+/// What one that has met another is given.
+pub async fn ice_servers(client: &mut TestClient) -> Vec<IceServer> {
+    match client.wait_for(|message| matches!(message, ServerMessage::IceServers { .. })).await {
+        ServerMessage::IceServers { servers, .. } => servers,
+        other => panic!("{other:?}"),
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     CONNECT_TIMEOUT, Client, ClientEvent, ClientOutput, FIRST_PAUSE, GREETING_TIMEOUT, GiveUp, LONGEST_PAUSE, Link,
     PLACE_DEADLINE, PONG_TIMEOUT, Place, Timer,
 };
-use crate::message::{ClientMessage, ErrorCode, PROTOCOL_VERSION, Resume, ServerMessage};
+use crate::message::{ClientMessage, ErrorCode, ICE_SERVERS, PROTOCOL_VERSION, Resume, ServerMessage};
 
 /// What a server may ask for as the time between two pings.
 const HEARTBEAT_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -30,7 +30,8 @@ impl Client {
             Place::Nowhere | Place::Asking(_) | Place::Waiting(_) => (0, 0),
         };
         let resume = self.token.clone().map(|token| Resume { token, exchange, received });
-        self.send(&ClientMessage::Hello { version: PROTOCOL_VERSION, features: Vec::new(), resume });
+        let features = vec![ICE_SERVERS.to_owned()];
+        self.send(&ClientMessage::Hello { version: PROTOCOL_VERSION, features, resume });
     }
 
     /// The socket is gone: begins the pause before the next attempt.

@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::code::Nameplate;
-use crate::message::{ClientMessage, ErrorCode};
+use crate::message::{ClientMessage, ErrorCode, IceServer};
 use crate::random::SplitMix;
 use crate::timer::Timers;
 use exchange::Exchange;
@@ -119,6 +119,8 @@ pub enum ClientEvent {
     },
     /// An exchange begins: both are there. Each exchange takes a new [`crate::Seal`].
     Knocked,
+    /// By what the two may reach one another. A later one replaces it.
+    IceServers(Vec<IceServer>),
     /// The exchange is over. A creator whose call isn't confirmed waits on; everybody else is out of the room.
     PeerLeft {
         /// Why; see [`crate::message::reason`].

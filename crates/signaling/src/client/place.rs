@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::exchange::{Arrival, Exchange};
 use super::{Client, ClientEvent, ENTRY_DEADLINE, GiveUp, Place, Seat, Timer};
 use crate::code::Nameplate;
-use crate::message::{ClientMessage, ErrorCode, MAX_BODY_BYTES, ServerMessage};
+use crate::message::{ClientMessage, ErrorCode, IceServer, MAX_BODY_BYTES, ServerMessage};
 
 impl Client {
     pub(super) fn is_paired(&self) -> bool {
@@ -104,6 +104,7 @@ impl Client {
             ServerMessage::Relay { exchange, seq, body } => self.relayed(now, exchange, seq, body),
             ServerMessage::Ack { exchange, seq } => self.acknowledged(exchange, seq),
             ServerMessage::Confirmed { exchange, .. } => self.confirmed(exchange),
+            ServerMessage::IceServers { exchange, servers, .. } => self.ice_servers(exchange, servers),
             ServerMessage::PeerLeft { exchange, reason } => self.peer_left(exchange, reason),
             ServerMessage::Pong => {}
             ServerMessage::Welcome { .. } | ServerMessage::Error { .. } => self.ignored += 1,
@@ -167,6 +168,12 @@ impl Client {
             }
             Arrival::Duplicate => self.send(&ack),
             Arrival::Gap => self.drop_socket(now, "the server skipped a message"),
+        }
+    }
+
+    fn ice_servers(&mut self, number: u32, servers: Vec<IceServer>) {
+        if self.exchange(number).is_some() {
+            self.event(ClientEvent::IceServers(servers));
         }
     }
 

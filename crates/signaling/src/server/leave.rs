@@ -46,9 +46,12 @@ impl Rooms {
     fn end_exchange(&mut self, now: Instant, key: RoomKey, why: &str) {
         let Some(room) = self.rooms.get_mut(&key) else { return };
         let (creator, exchange) = (room.creator, room.exchanges);
+        let meeting = room.live().map(|exchange| exchange.meeting);
         room.state = State::Waiting;
         why.clone_into(&mut room.last_end);
+        meeting.into_iter().for_each(|meeting| self.withdraw(meeting));
         self.timers.clear(Timer::Exchange(key));
+        self.timers.clear(Timer::Regrant(key));
         self.timers.set(Timer::Unused(key), now + self.limits.unused_room);
         self.send(creator, &ServerMessage::PeerLeft { exchange, reason: why.to_owned() });
         self.advance(now, key);
@@ -88,9 +91,11 @@ impl Rooms {
     fn end_pair(&mut self, now: Instant, seat: Seat, why: &str) {
         let Some(room) = self.rooms.get_mut(&seat.room) else { return };
         let State::Paired(exchange) = std::mem::replace(&mut room.state, State::Waiting) else { return };
-        let number = exchange.number;
+        let (number, meeting) = (exchange.number, exchange.meeting);
         room.state = State::Ended { exchange, remaining: seat.role.other() };
         why.clone_into(&mut room.last_end);
+        self.withdraw(meeting);
+        self.timers.clear(Timer::Regrant(seat.room));
         self.timers.set(Timer::Linger(seat.room), now + self.limits.linger);
         let message = ServerMessage::PeerLeft { exchange: number, reason: why.to_owned() };
         self.send_inside(seat.room, seat.role.other(), &message);
@@ -102,8 +107,11 @@ impl Rooms {
         if self.by_nameplate.get(&room.nameplate) == Some(&key) {
             self.by_nameplate.remove(&room.nameplate);
         }
-        for timer in [Timer::Exchange(key), Timer::Unused(key), Timer::Linger(key)] {
+        for timer in [Timer::Exchange(key), Timer::Unused(key), Timer::Linger(key), Timer::Regrant(key)] {
             self.timers.clear(timer);
+        }
+        if let Some(exchange) = room.live() {
+            self.withdraw(exchange.meeting);
         }
         for id in [Some(room.id), room.former_id].into_iter().flatten() {
             self.tombstones.bury(now, id, self.limits.token_lifetime);

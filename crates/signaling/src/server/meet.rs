@@ -91,16 +91,18 @@ impl Rooms {
     }
 
     fn begin_exchange(&mut self, now: Instant, key: RoomKey, index: usize) {
+        let meeting = self.random_id();
         let Some(room) = self.rooms.get_mut(&key) else { return };
         let Some(joiner) = room.line.remove(index) else { return };
         room.exchanges += 1;
         let (number, creator) = (room.exchanges, room.creator);
-        room.state = State::Meeting { exchange: Exchange::new(number, joiner), confirmed: None };
+        room.state = State::Meeting { exchange: Exchange::new(number, joiner, meeting), confirmed: None };
         self.timers.clear(Timer::Unused(key));
         self.timers.set(Timer::Exchange(key), now + self.limits.exchange);
         for session in [creator, joiner] {
             self.send(session, &ServerMessage::Knocked { exchange: number });
         }
+        self.introduce(now, key);
     }
 
     fn tell_position(&mut self, joiner: Id, ahead: u32) {

@@ -9,6 +9,7 @@
 //! ```
 //! What leaves a room for good takes its id along as a tombstone, so that a replayed token revives nothing.
 
+mod introduce;
 mod lane;
 mod leave;
 mod limit;
@@ -23,10 +24,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::code::Nameplate;
-use crate::message::{ClientMessage, ErrorCode, ServerMessage};
+use crate::message::{ClientMessage, ErrorCode, ICE_SERVERS, ServerMessage};
 use crate::random::Randomness;
 use crate::timer::Timers;
 use crate::token::{Id, TokenKey};
+pub use introduce::{Granted, Introductions};
 use limit::Bucket;
 pub use limit::Limits;
 use room::Room;
@@ -89,6 +91,8 @@ enum Timer {
     Unused(RoomKey),
     /// [`Limits::linger`]
     Linger(RoomKey),
+    /// Half of [`Granted::lifetime`]
+    Regrant(RoomKey),
 }
 
 /// A room inside this process; never told to anybody.
@@ -100,6 +104,8 @@ struct Connection {
     session: Option<Id>,
     bucket: Bucket,
     wrong_knocks: u32,
+    /// Whether it understands `ice-servers`.
+    takes_ice_servers: bool,
 }
 
 /// All rooms of a server. Sans-IO; see the crate's contract.
@@ -114,6 +120,7 @@ pub struct Rooms {
     rooms: HashMap<RoomKey, Room>,
     by_nameplate: HashMap<Nameplate, RoomKey>,
     tombstones: Tombstones,
+    introductions: Option<Box<dyn Introductions>>,
     timers: Timers<Timer>,
     outputs: VecDeque<RoomsOutput>,
     last_room: u64,
@@ -135,11 +142,19 @@ impl Rooms {
             rooms: HashMap::new(),
             by_nameplate: HashMap::new(),
             tombstones: Tombstones::default(),
+            introductions: None,
             timers: Timers::new(),
             outputs: VecDeque::new(),
             last_room: 0,
             shutting_down: false,
         }
+    }
+
+    /// Lets the rooms hand out servers to those who have met.
+    #[must_use]
+    pub fn with_introductions(mut self, introductions: Box<dyn Introductions>) -> Self {
+        self.introductions = Some(introductions);
+        self
     }
 
     /// Tells the server what happened.
@@ -166,6 +181,7 @@ impl Rooms {
                 Timer::Exchange(room) => self.exchange_timed_out(now, room),
                 Timer::Unused(room) => self.room_unused(now, room),
                 Timer::Linger(room) => self.remove_room(now, room),
+                Timer::Regrant(room) => self.introduce(now, room),
             }
         }
     }
@@ -194,7 +210,8 @@ impl Rooms {
             (ErrorCode::ServerFull, "the server has no place left")
         } else {
             let bucket = Bucket::new(now, &self.limits);
-            self.connections.insert(id, Connection { session: None, bucket, wrong_knocks: 0 });
+            self.connections
+                .insert(id, Connection { session: None, bucket, wrong_knocks: 0, takes_ice_servers: false });
             self.timers.set(Timer::Hello(id), now + self.limits.hello);
             return;
         };
@@ -210,7 +227,10 @@ impl Rooms {
         }
         match (session, ClientMessage::parse(text)) {
             (_, Err(error)) => self.fatal(now, id, error.code(), &error.to_string()),
-            (None, Ok(ClientMessage::Hello { version, resume, .. })) => self.hello(now, id, version, resume),
+            (None, Ok(ClientMessage::Hello { version, features, resume })) => {
+                connection.takes_ice_servers = features.iter().any(|feature| feature == ICE_SERVERS);
+                self.hello(now, id, version, resume);
+            }
             (None, Ok(_)) => self.fatal(now, id, ErrorCode::OutOfOrder, "the first message is hello"),
             (Some(_), Ok(ClientMessage::Hello { .. })) => {
                 self.fatal(now, id, ErrorCode::OutOfOrder, "hello is said once");
@@ -291,6 +311,8 @@ impl Rooms {
             self.outputs.push_back(RoomsOutput::Close(id, code));
         }
         self.sessions.clear();
+        let meetings: Vec<Id> = self.rooms.values().filter_map(|room| room.exchange().map(|e| e.meeting)).collect();
+        meetings.into_iter().for_each(|meeting| self.withdraw(meeting));
         self.rooms.clear();
         self.by_nameplate.clear();
         self.timers = Timers::new();

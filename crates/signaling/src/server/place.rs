@@ -36,7 +36,11 @@ impl Rooms {
             ));
         }
         for message in messages {
+            let begins = matches!(message, ServerMessage::Knocked { .. });
             self.send_to(connection, &message);
+            if begins {
+                self.introduce_one(now, seat.room, seat.role);
+            }
         }
         if let Some(seat) = self.sessions.get_mut(&session).and_then(|session| session.seat.as_mut()) {
             seat.told_ahead = None;

@@ -49,13 +49,15 @@ pub(super) enum State {
 pub(super) struct Exchange {
     pub(super) number: u32,
     pub(super) joiner: Id,
+    /// Names the two to other servers.
+    pub(super) meeting: Id,
     to_creator: Lane,
     to_joiner: Lane,
 }
 
 impl Exchange {
-    pub(super) fn new(number: u32, joiner: Id) -> Self {
-        Self { number, joiner, to_creator: Lane::default(), to_joiner: Lane::default() }
+    pub(super) fn new(number: u32, joiner: Id, meeting: Id) -> Self {
+        Self { number, joiner, meeting, to_creator: Lane::default(), to_joiner: Lane::default() }
     }
 
     pub(super) fn lane_to(&self, role: Role) -> &Lane {
@@ -96,6 +98,14 @@ impl Room {
         match &self.state {
             State::Waiting => None,
             State::Meeting { exchange, .. } | State::Paired(exchange) | State::Ended { exchange, .. } => Some(exchange),
+        }
+    }
+
+    /// The exchange that goes on.
+    pub(super) fn live(&self) -> Option<&Exchange> {
+        match &self.state {
+            State::Waiting | State::Ended { .. } => None,
+            State::Meeting { exchange, .. } | State::Paired(exchange) => Some(exchange),
         }
     }
 

@@ -11,7 +11,7 @@ use visavis_signaling::Nameplate;
 use visavis_signaling::client::{Client, ClientEvent, ClientInput, ClientOutput, Intent};
 use visavis_signaling::message::{ClientMessage, ServerMessage};
 use visavis_signaling::random::SplitMix;
-use visavis_signaling::server::{ConnectionId, Limits, Rooms, RoomsInput, RoomsOutput};
+use visavis_signaling::server::{ConnectionId, Introductions, Limits, Rooms, RoomsInput, RoomsOutput};
 use visavis_signaling::token::TokenKey;
 
 /// One way from client to server.
@@ -86,6 +86,11 @@ impl World {
             arrivals: 0,
             cuts: Vec::new(),
         }
+    }
+
+    pub fn with_introductions(limits: Limits, introductions: Box<dyn Introductions>) -> Self {
+        let world = Self::with_limits(limits);
+        Self { rooms: world.rooms.with_introductions(introductions), ..world }
     }
 
     pub fn add(&mut self, intent: Intent, script: Script) -> usize {

@@ -9,12 +9,12 @@ use futures::channel::mpsc::UnboundedSender;
 use futures::lock::Mutex;
 use rtc::peer_connection::transport::RTCIceCandidatePair;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
-use webrtc::peer_connection::{PeerConnection, PeerConnectionBuilder, StatsSelector};
+use webrtc::peer_connection::{PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, StatsSelector};
 use webrtc::rtp_transceiver::RtpSender;
 use webrtc::runtime::Runtime;
 
 use crate::certificate::{Certificate, Fingerprint};
-use crate::config::TransportConfig;
+use crate::config::{self, IceServer, TransportConfig};
 use crate::control::MAX_CONTROL_BYTES;
 use crate::error::{TransportError, stopped};
 use crate::event::{PeerState, TransportEvent};
@@ -23,6 +23,7 @@ use crate::handler::Handler;
 use crate::interfaces::LocalAddresses;
 use crate::media::{self, MediaSender, Outgoing};
 use crate::pace::PacedRuntime;
+use crate::privacy::Privacy;
 use crate::queue::MediaSinks;
 use crate::shared::Shared;
 use crate::stats::{self, TransportStats};
@@ -34,6 +35,7 @@ use self::settings::settings;
 pub struct Transport {
     pc: Arc<dyn PeerConnection>,
     shared: Arc<Shared>,
+    privacy: Arc<Privacy>,
     fingerprint: Fingerprint,
     media: MediaSender,
     video_sender: Arc<dyn RtpSender>,
@@ -60,7 +62,8 @@ impl Transport {
         let (video, audio) = (Outgoing::video()?, Outgoing::audio()?);
         let mut engine = media::media_engine()?;
         let registry = feedback::registry(&mut engine, &shared, video.ssrc(), audio.ssrc())?;
-        let handler = Arc::new(Handler { shared: Arc::clone(&shared), relay_only: config.relay_only });
+        let privacy = Arc::new(Privacy::new(&config));
+        let handler = Arc::new(Handler { shared: Arc::clone(&shared), privacy: Arc::clone(&privacy) });
         let pc = PeerConnectionBuilder::new()
             .with_configuration(config.to_rtc(&certificate)?)
             .with_setting_engine(settings())
@@ -79,13 +82,25 @@ impl Transport {
         let media = MediaSender { video, audio, shared: Arc::clone(&shared) };
         watch_for_the_end(&shared, &media);
         let (fingerprint, negotiation) = (certificate.fingerprint(), Mutex::default());
-        Ok(Self { pc, shared, fingerprint, media, video_sender, audio_sender, negotiation })
+        Ok(Self { pc, shared, privacy, fingerprint, media, video_sender, audio_sender, negotiation })
     }
 
     /// What the other side must know our certificate by.
     #[must_use]
     pub const fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
+    }
+
+    /// Uses these servers besides its own, from the next gathering on. Those that can't be used are left out: whoever runs
+    /// the signalling server may err.
+    ///
+    /// # Errors
+    /// [`TransportError::Closed`] when the connection is gone.
+    pub async fn use_servers(&self, given: &[IceServer]) -> Result<(), TransportError> {
+        let servers = config::usable(self.privacy.own_servers.iter().chain(given));
+        let policy = self.pc.get_configuration().await.ice_transport_policy();
+        let new = RTCConfigurationBuilder::new().with_ice_servers(servers).with_ice_transport_policy(policy).build();
+        self.pc.set_configuration(new).await.map_err(stopped)
     }
 
     /// The way out for media.

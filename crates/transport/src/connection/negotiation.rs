@@ -48,7 +48,7 @@ impl Transport {
         let sdp = offer.sdp.clone();
         self.pc.set_local_description(offer).await.map_err(wrong_state)?;
         negotiation.offered = Some(sdp.clone());
-        Ok(sdp)
+        Ok(self.privacy.description(sdp))
     }
 
     /// Takes the other side's offer and makes the answer, which is the local description from then on.
@@ -75,7 +75,7 @@ impl Transport {
             }
         };
         self.described(&mut negotiation).await?;
-        Ok(sdp)
+        Ok(self.privacy.description(sdp))
     }
 
     /// Where no video codec is known to both, video alone is turned down (RFC 3264, section 6).

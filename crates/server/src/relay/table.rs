@@ -1,0 +1,304 @@
+//! All allocations of one server, without I/O: datagrams in, what to do with them out. STUN's Binding (RFC 8489), and of
+//! TURN (RFC 8656) what goes over UDP to peers over UDP.
+//!
+//! Two clients of this server that both relay send to one another's relay addresses. That never leaves the process: it
+//! goes from one allocation straight to the other, if both belong to the same meeting; otherwise it goes nowhere.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use super::allocation::Allocation;
+use super::budget::Answers;
+use super::channel_data;
+use super::credential::{Grant, MeetingId, Secret};
+use super::filter::PeerFilter;
+use super::nonce::Nonces;
+use super::stun::{Builder, Class, Message, attribute, method};
+
+/// Where allocations get their sockets from.
+pub trait Ports: Send {
+    /// A socket; closed when the last clone is gone.
+    type Socket: Clone + Send;
+
+    /// A new socket on a free port of the relay's address.
+    fn open(&mut self) -> Option<(u16, Self::Socket)>;
+}
+
+/// Knows which meetings go on.
+pub trait Meetings: Send {
+    /// Whether those who have met there may ask for new allocations.
+    fn is_live(&self, meeting: MeetingId) -> bool;
+}
+
+/// What one client, one address and all together may use.
+#[derive(Debug, Clone)]
+pub struct RelayLimits {
+    /// Allocations at one time.
+    pub allocations: usize,
+    /// Allocations of one side of one meeting. A client makes one for each address of its machine, and new ones while it
+    /// restarts ICE.
+    pub per_grant: usize,
+    /// Allocations of one source address; behind it may be a whole office.
+    pub per_source: usize,
+    /// Bytes a second of one allocation, both directions together.
+    pub bytes_per_second: u64,
+    /// Answers a second to one address without a signature.
+    pub unsigned_answers: u32,
+    /// How long an allocation lives that is never refreshed.
+    pub lifetime: Duration,
+    /// The longest lifetime that a client may ask for at once.
+    pub longest_lifetime: Duration,
+    /// How long an allocation may be refreshed. A call isn't cut off when its credential expires, but some time.
+    pub longest: Duration,
+}
+
+impl Default for RelayLimits {
+    fn default() -> Self {
+        Self {
+            allocations: 2_000,
+            per_grant: 8,
+            per_source: 64,
+            bytes_per_second: 1_000_000,
+            unsigned_answers: 100,
+            lifetime: Duration::from_secs(600),
+            longest_lifetime: Duration::from_secs(3600),
+            longest: Duration::from_secs(12 * 3600),
+        }
+    }
+}
+
+/// What a relay is made from.
+#[derive(Debug)]
+pub struct TableConfig {
+    /// Whose passwords these are, for the client to show.
+    pub realm: String,
+    /// Where the relay's ports are, as the world sees it.
+    pub address: IpAddr,
+    /// Checks credentials.
+    pub secret: Secret,
+    /// Where the relay sends to.
+    pub filter: PeerFilter,
+    /// What may be used.
+    pub limits: RelayLimits,
+    /// Random bytes, for nonces.
+    pub nonce_key: [u8; 32],
+    /// The wall clock at the table's start, since 1970; credentials expire by it.
+    pub unix_time: Duration,
+}
+
+/// What to do with a datagram.
+#[derive(Debug)]
+pub enum Effect<'a, S> {
+    /// Nothing: it is dropped.
+    Nothing,
+    /// The buffer holds what this client is sent.
+    ToClient(SocketAddr),
+    /// This goes from the allocation's socket to a peer.
+    ToPeer(S, SocketAddr, &'a [u8]),
+}
+
+/// How busy the relay is, and what became of what it got.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RelayCounts {
+    /// Allocations now.
+    pub allocations: usize,
+    /// Packets relayed, both directions.
+    pub relayed: u64,
+    /// Packets dropped: no permission, over the budget, no such place.
+    pub dropped: u64,
+    /// Requests refused.
+    pub refused: u64,
+}
+
+/// All allocations of a server.
+pub struct Table<P: Ports> {
+    pub(super) config: TableConfig,
+    pub(super) nonces: Nonces,
+    pub(super) ports: P,
+    pub(super) meetings: Box<dyn Meetings>,
+    pub(super) allocations: HashMap<SocketAddr, Allocation<P::Socket>>,
+    pub(super) by_port: HashMap<u16, SocketAddr>,
+    answers: Answers,
+    started: Instant,
+    swept: Instant,
+    pub(super) counts: RelayCounts,
+}
+
+/// How often lapsed allocations are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+impl<P: Ports> Table<P> {
+    /// A table without allocations.
+    #[must_use]
+    pub fn new(now: Instant, config: TableConfig, ports: P, meetings: Box<dyn Meetings>) -> Self {
+        Self {
+            nonces: Nonces::new(config.nonce_key),
+            answers: Answers::new(now, config.limits.unsigned_answers),
+            config,
+            ports,
+            meetings,
+            allocations: HashMap::new(),
+            by_port: HashMap::new(),
+            started: now,
+            swept: now,
+            counts: RelayCounts::default(),
+        }
+    }
+
+    /// How busy it is.
+    #[must_use]
+    pub fn counts(&self) -> RelayCounts {
+        RelayCounts { allocations: self.allocations.len(), ..self.counts }
+    }
+
+    /// Takes a datagram from a client, or from anybody. What is to be sent stands in `out`.
+    pub fn from_client<'a>(
+        &mut self,
+        now: Instant,
+        client: SocketAddr,
+        datagram: &'a [u8],
+        out: &mut Vec<u8>,
+    ) -> Effect<'a, P::Socket> {
+        self.sweep(now);
+        if let Some((channel, data)) = channel_data::parse(datagram) {
+            let peer = self.allocations.get(&client).and_then(|allocation| allocation.peer_of(now, channel));
+            return peer.map_or(Effect::Nothing, |peer| self.relay_out(now, client, peer, data, out));
+        }
+        let Some(message) = Message::parse(datagram) else { return Effect::Nothing };
+        match (message.class, message.method) {
+            (Class::Indication, method::SEND) => self.send(now, client, &message, out),
+            (Class::Request, _) => match self.answer(now, client, &message) {
+                Some(answer) => {
+                    *out = answer;
+                    Effect::ToClient(client)
+                }
+                None => Effect::Nothing,
+            },
+            (Class::Indication | Class::Success | Class::Error, _) => Effect::Nothing,
+        }
+    }
+
+    /// Takes a datagram from a peer, which came to this port. What is to be sent stands in `out`.
+    pub fn from_peer(
+        &mut self,
+        now: Instant,
+        port: u16,
+        peer: SocketAddr,
+        data: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Option<SocketAddr> {
+        let client = *self.by_port.get(&port)?;
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        // Somebody on this machine, or a forger, pretends to be one of the allocations: those don't come this way.
+        if peer.ip() == self.config.address && self.by_port.contains_key(&peer.port()) {
+            return None;
+        }
+        self.deliver(now, client, peer, data, out).then_some(client)
+    }
+
+    fn send<'a>(
+        &mut self,
+        now: Instant,
+        client: SocketAddr,
+        message: &Message<'a>,
+        out: &mut Vec<u8>,
+    ) -> Effect<'a, P::Socket> {
+        let known = [attribute::XOR_PEER_ADDRESS, attribute::DATA];
+        let (Some(peer), Some(data)) =
+            (message.address(attribute::XOR_PEER_ADDRESS), message.attribute(attribute::DATA))
+        else {
+            return Effect::Nothing;
+        };
+        if message.unknown(&known).is_empty() { self.relay_out(now, client, peer, data, out) } else { Effect::Nothing }
+    }
+
+    /// From a client to a peer, who must have been permitted.
+    fn relay_out<'a>(
+        &mut self,
+        now: Instant,
+        client: SocketAddr,
+        peer: SocketAddr,
+        data: &'a [u8],
+        out: &mut Vec<u8>,
+    ) -> Effect<'a, P::Socket> {
+        let Some(allocation) = self.allocations.get_mut(&client).filter(|a| a.expires > now) else {
+            return Effect::Nothing;
+        };
+        if !allocation.permits(now, peer.ip()) || !allocation.budget.take(now, data.len()) {
+            self.counts.dropped += 1;
+            return Effect::Nothing;
+        }
+        if peer.ip() != self.config.address {
+            self.counts.relayed += 1;
+            return Effect::ToPeer(allocation.socket.clone(), peer, data);
+        }
+        let (meeting, from) = (allocation.grant.meeting, SocketAddr::new(self.config.address, allocation.port));
+        let other = self.by_port.get(&peer.port()).copied();
+        match other.filter(|other| self.allocations.get(other).is_some_and(|a| a.grant.meeting == meeting)) {
+            Some(other) if self.deliver(now, other, from, data, out) => Effect::ToClient(other),
+            Some(_) => Effect::Nothing,
+            None => {
+                self.counts.dropped += 1;
+                Effect::Nothing
+            }
+        }
+    }
+
+    /// From a peer to a client, who must have permitted it. Whether `out` holds something to send.
+    fn deliver(&mut self, now: Instant, client: SocketAddr, peer: SocketAddr, data: &[u8], out: &mut Vec<u8>) -> bool {
+        let Some(allocation) = self.allocations.get_mut(&client).filter(|a| a.expires > now) else { return false };
+        if !allocation.permits(now, peer.ip()) || !allocation.budget.take(now, data.len()) {
+            self.counts.dropped += 1;
+            return false;
+        }
+        self.counts.relayed += 1;
+        if let Some(channel) = allocation.channel_of(now, peer) {
+            channel_data::write(channel, data, out);
+        } else {
+            let mut transaction = [0; 12];
+            // Nobody answers an indication: its number needn't be a secret, only its own.
+            transaction[..8].copy_from_slice(&self.counts.relayed.to_be_bytes());
+            *out = Builder::reuse(std::mem::take(out), Class::Indication, method::DATA, &transaction)
+                .address(attribute::XOR_PEER_ADDRESS, peer)
+                .attribute(attribute::DATA, data)
+                .unsigned();
+        }
+        true
+    }
+
+    /// Ends what has lapsed.
+    fn sweep(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.swept) < SWEEP_INTERVAL {
+            return;
+        }
+        self.swept = now;
+        self.allocations.retain(|_, allocation| allocation.expires > now);
+        self.by_port.retain(|_, client| self.allocations.contains_key(client));
+    }
+
+    pub(super) fn end(&mut self, client: SocketAddr) {
+        if let Some(allocation) = self.allocations.remove(&client) {
+            self.by_port.remove(&allocation.port);
+        }
+    }
+
+    /// Whether an answer without a signature may go there.
+    pub(super) fn may_answer(&mut self, now: Instant, client: SocketAddr) -> bool {
+        self.answers.allow(now, client.ip())
+    }
+
+    /// Whether a client of this meeting may reach that address: the relay's own only where the other of the two is.
+    pub(super) fn may_reach(&self, peer: SocketAddr, grant: &Grant) -> bool {
+        if peer.ip() != self.config.address {
+            return self.config.filter.allows(peer.ip());
+        }
+        let client = self.by_port.get(&peer.port());
+        client.and_then(|client| self.allocations.get(client)).is_some_and(|a| a.grant.meeting == grant.meeting)
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn unix_seconds(&self, now: Instant) -> u64 {
+        (self.config.unix_time + now.saturating_duration_since(self.started)).as_secs()
+    }
+}

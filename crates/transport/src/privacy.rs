@@ -1,0 +1,142 @@
+//! What the other side is told of our addresses, and the servers that find them. Relay-only means that no address of
+//! this machine leaves it but to the relay: not as a candidate, not beside one (`raddr`, RFC 8839, section 5.1 allows to
+//! hide it), not in the connection data or the origin of a description (RFC 8866).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::config::{IceServer, TransportConfig};
+
+/// How one connection keeps its addresses.
+#[derive(Debug)]
+pub(crate) struct Privacy {
+    pub(crate) relay_only: bool,
+    /// Set by the person; those of the signalling server come in addition.
+    pub(crate) own_servers: Vec<IceServer>,
+    told_any: AtomicBool,
+    was_connected: AtomicBool,
+}
+
+impl Privacy {
+    pub(crate) fn new(config: &TransportConfig) -> Self {
+        Self {
+            relay_only: config.relay_only,
+            own_servers: config.ice_servers.clone(),
+            told_any: AtomicBool::new(false),
+            was_connected: AtomicBool::new(false),
+        }
+    }
+
+    /// The candidate as the other side may see it; `None` when it may not.
+    pub(crate) fn candidate(&self, line: String) -> Option<String> {
+        if self.relay_only && !is_relayed(&line) {
+            return None;
+        }
+        self.told_any.store(true, Ordering::Relaxed);
+        Some(if self.relay_only { without_related_address(&line) } else { line })
+    }
+
+    /// The description as the other side may see it.
+    pub(crate) fn description(&self, sdp: String) -> String {
+        if self.relay_only { without_own_addresses(&sdp) } else { sdp }
+    }
+
+    pub(crate) fn connected(&self) {
+        self.was_connected.store(true, Ordering::Relaxed);
+    }
+
+    /// Gathering is over: whether there is nothing that the other side could ever be told.
+    pub(crate) fn is_in_vain(&self) -> bool {
+        let flag = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        self.relay_only && !flag(&self.told_any) && !flag(&self.was_connected)
+    }
+}
+
+fn is_relayed(line: &str) -> bool {
+    let mut fields = line.split_whitespace().skip_while(|field| *field != "typ");
+    fields.nth(1) == Some("relay")
+}
+
+/// A relayed candidate says from which address of ours the relay was asked: the other side needn't know.
+fn without_related_address(line: &str) -> String {
+    let Some((head, tail)) = line.split_once(" raddr ") else { return line.to_owned() };
+    let address = tail.split(' ').next().unwrap_or_default();
+    let any = if address.contains(':') { "::" } else { "0.0.0.0" };
+    let rest = tail.split_once(" rport ").and_then(|(_, port)| port.split_once(' ')).map_or("", |(_, rest)| rest);
+    let gap = if rest.is_empty() { "" } else { " " };
+    format!("{head} raddr {any} rport 0{gap}{rest}")
+}
+
+/// Connection data and origin become "any address", which with ICE nobody uses; of the candidates the relayed ones stay.
+fn without_own_addresses(sdp: &str) -> String {
+    sdp.split_inclusive("\r\n").filter_map(line_without_own_address).collect()
+}
+
+fn line_without_own_address(line: &str) -> Option<String> {
+    if let Some(candidate) = line.strip_prefix("a=candidate:") {
+        let (candidate, end) = candidate.split_at(candidate.trim_end().len());
+        return is_relayed(candidate).then(|| format!("a=candidate:{}{end}", without_related_address(candidate)));
+    }
+    match line.split_once('=').map(|(kind, _)| kind) {
+        Some("c") => Some("c=IN IP4 0.0.0.0\r\n".to_owned()),
+        Some("o") => line.split_once(" IN IP").map(|(before, _)| format!("{before} IN IP4 0.0.0.0\r\n")),
+        Some(_) if line.starts_with("a=rtcp:") => None,
+        Some(_) | None => Some(line.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::Candidate;
+    use crate::sdp::check_candidate;
+
+    fn relay_only() -> Privacy {
+        Privacy::new(&TransportConfig { relay_only: true, ..TransportConfig::default() })
+    }
+
+    #[test]
+    fn a_relayed_candidate_keeps_our_address_to_itself() {
+        let line = "candidate:1 1 udp 16777215 203.0.113.9 50000 typ relay raddr 192.168.1.5 rport 40000 generation 0";
+        let told = relay_only().candidate(line.to_owned()).unwrap_or_default();
+        assert_eq!(told, "candidate:1 1 udp 16777215 203.0.113.9 50000 typ relay raddr 0.0.0.0 rport 0 generation 0");
+        assert!(check_candidate(&Candidate { candidate: told, ..Candidate::default() }).is_ok());
+        assert_eq!(without_related_address("candidate:1 typ host"), "candidate:1 typ host");
+        assert_eq!(without_related_address("x raddr fd00::1 rport 9"), "x raddr :: rport 0");
+    }
+
+    #[test]
+    fn what_isnt_relayed_isnt_told() {
+        for kind in ["host", "srflx raddr 192.168.1.5 rport 9", "prflx raddr 192.168.1.5 rport 9", "", "x relay"] {
+            let line = format!("candidate:1 1 udp 1 192.168.1.5 50000 typ {kind}");
+            let privacy = relay_only();
+            assert_eq!(privacy.candidate(line.clone()), None, "{line}");
+            assert!(privacy.is_in_vain());
+            assert_eq!(Privacy::new(&TransportConfig::default()).candidate(line.clone()), Some(line));
+        }
+    }
+
+    #[test]
+    fn a_description_names_no_address_of_ours() {
+        let sdp = "v=0\r\no=- 1 2 IN IP4 192.168.1.5\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
+                   c=IN IP4 192.168.1.5\r\na=rtcp:9 IN IP4 192.168.1.5\r\n\
+                   a=candidate:1 1 udp 1 192.168.1.5 5 typ host\r\n\
+                   a=candidate:2 1 udp 1 203.0.113.9 5 typ relay raddr 192.168.1.5 rport 7\r\na=mid:0\r\n";
+        let told = relay_only().description(sdp.to_owned());
+        assert!(!told.contains("192.168.1.5"), "{told}");
+        assert!(told.contains("\r\nc=IN IP4 0.0.0.0\r\n") && told.contains("o=- 1 2 IN IP4 0.0.0.0\r\n"), "{told}");
+        assert!(told.contains("203.0.113.9 5 typ relay raddr 0.0.0.0 rport 0\r\na=mid:0\r\n"), "{told}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_brings_an_address_past(before in "\\PC{0,20}", after in "\\PC{0,40}") {
+            let line = format!("candidate:{before} 192.168.1.5 {after}");
+            if let Some(told) = relay_only().candidate(line.clone()) {
+                prop_assert!(is_relayed(&told));
+            }
+            let _ = relay_only().description(format!("{line}\r\nc={before} IN IP4 {after}\r\n"));
+        }
+    }
+}
