@@ -9,6 +9,7 @@ mod choice;
 mod convert;
 mod error;
 mod file;
+mod jpeg;
 mod list;
 mod open;
 mod pacing;
@@ -18,9 +19,9 @@ mod sound;
 mod traits;
 
 pub use choice::{CameraChoice, ChoiceError, MicrophoneChoice, SpeakerChoice};
-pub use convert::JpegError;
 pub use error::DeviceError;
 pub use file::{MjpegCamera, WavMicrophone, WavWriter, Y4mCamera, Y4mWriter};
+pub use jpeg::JpegError;
 pub use list::{DeviceInfo, DeviceList, list_devices};
 pub use open::{open_camera, open_microphone, open_speaker};
 pub use pattern::TestPattern;

@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use visavis_frame::{FramePool, Timestamp, VideoFrame};
 
 use super::{file_error, file_name};
-use crate::convert::JpegReader;
 use crate::error::DeviceError;
+use crate::jpeg::JpegReader;
 use crate::pacing::FramePacer;
 use crate::traits::{Camera, VideoFormat};
 
@@ -195,7 +195,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::convert::samples::ORANGE_JPEG;
+    use crate::jpeg::samples::ORANGE_JPEG;
 
     #[test]
     fn pictures_are_told_apart_by_their_markers() {

@@ -27,8 +27,9 @@ use self::claim::Claim;
 use self::errors::{classify, is_busy, lost};
 pub(crate) use self::find::list;
 use self::format::open_nearest;
-use crate::convert::{JpegReader, Layout, from_nv12, from_yuyv, layout};
+use crate::convert::{Layout, from_nv12, from_yuyv, layout};
 use crate::error::DeviceError;
+use crate::jpeg::JpegReader;
 use crate::traits::{Camera, VideoFormat};
 
 /// How long a camera may take to be set up; some warm up for seconds.
