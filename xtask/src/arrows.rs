@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("visavis-peer", PROGRAM),
     ("visavis-bench", PROGRAM),
     ("visavis-testkit", MEDIA_AND_CALL),
+    ("visavis-fuzz", EVERYTHING),
     ("visavis", PROGRAM),
     ("xtask", &[]),
 ];
@@ -45,12 +46,28 @@ const PROGRAM: &[&str] = &[
     "visavis-device",
 ];
 
+/// The fuzz targets look at everything that reads bytes from outside.
+const EVERYTHING: &[&str] = &[
+    "visavis",
+    "visavis-engine",
+    "visavis-server",
+    "visavis-frame",
+    "visavis-signaling",
+    "visavis-call",
+    "visavis-congestion",
+    "visavis-dsp",
+    "visavis-codec",
+    "visavis-device",
+    "visavis-transport",
+    "visavis-testkit",
+];
+
 /// Packages whose manifests stay free of I/O, devices and the webview, even in tests: they are told the time.
 const CORE: &[&str] = &["visavis-frame", "visavis-signaling", "visavis-call", "visavis-congestion", "visavis-dsp"];
 const NOT_IN_CORE: &[&str] = &["tokio", "webrtc", "rtc", "cpal", "nokhwa", "tauri"];
 
 /// The only packages that may name the peer connection's crates.
-const WEBRTC_USERS: &[&str] = &["visavis-transport", "visavis-testkit"];
+const WEBRTC_USERS: &[&str] = &["visavis-transport", "visavis-testkit", "visavis-fuzz"];
 
 const TESTKIT: &str = "visavis-testkit";
 
