@@ -24,7 +24,7 @@ use crate::host::Host;
 /// RTP payload bytes. With the RTP header and extensions, SRTP's tag, a TURN channel's header, UDP and IPv6 a packet stays
 /// within 1280 bytes, which every IPv6 path carries (RFC 8200, section 5); the encoder's slices fit whole.
 pub(crate) const MAX_PAYLOAD: usize = 1180;
-/// A camera that failed is tried again this often.
+/// A camera that can't be opened is tried again this often.
 const REOPEN: Duration = Duration::from_secs(2);
 
 /// Keyframes on request are at least this far apart: one that is on its way answers the requests that cross it, and no
@@ -86,6 +86,8 @@ struct Sending {
 struct State {
     choice: Option<CameraChoice>,
     camera: Option<Box<dyn Camera>>,
+    /// The open camera has given a picture.
+    works: bool,
     /// Not necessarily of the present choice.
     opening: Option<Opening>,
     /// When to try again to open the camera.
@@ -107,7 +109,7 @@ impl VideoOut {
                 Happened::Opened(result) => self.opened(&mut state, result),
                 Happened::TimeToReopen => self.open(&mut state),
                 Happened::Frame(Ok(frame)) => self.on_frame(&mut state, frame).await,
-                Happened::Frame(Err(error)) => self.camera_failed(&mut state, DeviceReport::camera_failed(error)),
+                Happened::Frame(Err(error)) => self.camera_lost(&mut state, error),
             }
         }
         // The end is said when the camera is free, and one that is just being opened isn't yet.
@@ -188,7 +190,7 @@ impl VideoOut {
             Ok(Ok(Some(camera))) => {
                 self.follow_cadence(state, camera.format());
                 self.report(DeviceReport::Camera(Some(camera.name().to_owned())));
-                state.camera = Some(camera);
+                (state.camera, state.works) = (Some(camera), false);
             }
             Ok(Ok(None)) => {
                 state.choice = None;
@@ -206,6 +208,14 @@ impl VideoOut {
         self.report(report);
     }
 
+    /// One that ran is opened again at once, since "default" may find another in its place.
+    fn camera_lost(&self, state: &mut State, error: DeviceError) {
+        self.camera_failed(state, DeviceReport::camera_failed(error));
+        if state.works {
+            state.reopen_at = Some(self.host.now());
+        }
+    }
+
     /// The encoder's rate control counts in frames, so it must know how many really come.
     fn follow_cadence(&self, state: &mut State, format: VideoFormat) {
         if let Some(sending) = &mut state.sending {
@@ -218,6 +228,7 @@ impl VideoOut {
     }
 
     async fn on_frame(&mut self, state: &mut State, frame: VideoFrame) {
+        state.works = true;
         for sink in &mut self.sinks {
             sink.frame(&frame);
         }

@@ -24,6 +24,21 @@ fn gone() -> DeviceError {
 
 struct CameraOnACable(Arc<Cable>);
 
+/// The same, and a second camera that nobody pulls out.
+struct AnotherBesideIt(Arc<Cable>);
+
+impl DeviceOpener for AnotherBesideIt {
+    fn camera(
+        &self,
+        choice: &CameraChoice,
+        wanted: VideoFormat,
+        pool: FramePool,
+    ) -> Result<Option<Box<dyn Camera>>, DeviceError> {
+        let other = || open_camera(&CameraChoice::Test { look: 2 }, wanted, pool.clone());
+        CameraOnACable(Arc::clone(&self.0)).camera(choice, wanted, pool.clone()).or_else(|_| other())
+    }
+}
+
 impl DeviceOpener for CameraOnACable {
     fn camera(
         &self,
@@ -78,7 +93,7 @@ fn a_camera_that_goes_is_said_and_comes_back_by_itself() {
         meeting.pass(Duration::from_secs(5)).await;
         assert!(meeting.a.time_of(|event| matches!(event, Event::State(state) if state.name() == "closed")).is_none());
         assert!(meeting.a.remote.longest_gap_since(dark) < Duration::from_millis(100), "the other's pictures go on");
-        assert_eq!(cable.tries.load(Ordering::Relaxed), 3, "tried again every two seconds");
+        assert_eq!(cable.tries.load(Ordering::Relaxed), 4, "tried again at once, and then every two seconds");
 
         cable.out.store(false, Ordering::Relaxed);
         let back = world.elapsed();
@@ -91,5 +106,21 @@ fn a_camera_that_goes_is_said_and_comes_back_by_itself() {
         assert!(seen.at - opened < Duration::from_millis(100), "{:?}", seen.at - opened);
         let stats = meeting.b.stats();
         assert_eq!(stats.inbound.keyframes_requested, 0, "the new camera's first picture is a keyframe");
+    });
+}
+
+#[test]
+fn another_camera_takes_over_at_once() {
+    let cable = Arc::new(Cable::default());
+    play(|world, server| async move {
+        let with_a = Equipment { opener: Arc::new(AnotherBesideIt(Arc::clone(&cable))), ..Equipment::default() };
+        let meeting = Meeting::connected_with(&world, &server, with_a, Equipment::default()).await;
+        meeting.pass(Duration::from_secs(2)).await;
+        let pulled = world.elapsed();
+        cable.out.store(true, Ordering::Relaxed);
+        meeting.pass(Duration::from_secs(2)).await;
+        let gap = meeting.b.remote.longest_gap_since(pulled);
+        assert!(gap < Duration::from_millis(200), "without a picture for {gap:?}");
+        assert_eq!(meeting.b.stats().inbound.keyframes_requested, 0);
     });
 }
