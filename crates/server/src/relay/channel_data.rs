@@ -1,7 +1,8 @@
 //! ChannelData (RFC 8656, section 12.4): four bytes before the payload, in place of a whole STUN message.
 
-/// Channels that a client may bind.
-pub const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x4FFF;
+/// Channels that a client may bind: those of RFC 5766, section 11, since clients of its time are still about (RFC 8656
+/// ends at 0x4FFF).
+pub const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x7FFF;
 /// The bytes before the payload.
 pub const HEADER_BYTES: usize = 4;
 
@@ -34,7 +35,7 @@ mod tests {
     fn what_says_more_than_it_has_is_none() {
         assert_eq!(parse(&[0x40, 0, 0, 3, 1, 2]), None);
         assert_eq!(parse(&[0x40, 0, 0, 3, 1, 2, 3, 0]), Some((0x4000, &[1, 2, 3][..])));
-        assert_eq!(parse(&[0x50, 0, 0, 0]), None);
+        assert_eq!(parse(&[0x80, 0, 0, 0]), None);
         assert_eq!(parse(&[0x40, 0, 0]), None);
     }
 

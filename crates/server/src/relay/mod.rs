@@ -191,12 +191,16 @@ struct UdpPorts {
 
 impl UdpPorts {
     /// A port at random (RFC 8656, section 7.2), so that a stranger can't guess the next one.
-    fn free_port(&self) -> Option<(u16, Socket)> {
+    fn free_port(&self, even: bool) -> Option<(u16, Socket)> {
         let count = u32::from(self.range.end().checked_sub(*self.range.start())?) + 1;
         (0..PORT_TRIES).find_map(|_| {
             let mut random = [0; 4];
             getrandom::fill(&mut random).ok()?;
             let port = *self.range.start() + u16::try_from(u32::from_be_bytes(random) % count).ok()?;
+            let port = if even { port & !1 } else { port };
+            if !self.range.contains(&port) {
+                return None;
+            }
             Socket::bind(SocketAddr::new(self.ip, port)).ok().map(|socket| (port, socket))
         })
     }
@@ -205,8 +209,8 @@ impl UdpPorts {
 impl Ports for UdpPorts {
     type Socket = Arc<RelayPort>;
 
-    fn open(&mut self) -> Option<(u16, Self::Socket)> {
-        let (port, socket) = self.free_port()?;
+    fn open(&mut self, even: bool) -> Option<(u16, Self::Socket)> {
+        let (port, socket) = self.free_port(even)?;
         let socket = Arc::new(socket);
         let reads = serve_peers(port, Arc::clone(&socket), Arc::clone(&self.clients), Weak::clone(&self.table));
         let reading = tokio::spawn(reads).abort_handle();

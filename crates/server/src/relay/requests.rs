@@ -54,9 +54,12 @@ impl<P: Ports> Table<P> {
     pub(super) fn answer(&mut self, now: Instant, client: SocketAddr, message: &Message<'_>) -> Option<Vec<u8>> {
         let subjects: &[u16] = match message.method {
             method::BINDING => return self.binding(now, client, message),
-            method::ALLOCATE => {
-                &[attribute::REQUESTED_TRANSPORT, attribute::REQUESTED_ADDRESS_FAMILY, attribute::LIFETIME]
-            }
+            method::ALLOCATE => &[
+                attribute::REQUESTED_TRANSPORT,
+                attribute::REQUESTED_ADDRESS_FAMILY,
+                attribute::EVEN_PORT,
+                attribute::LIFETIME,
+            ],
             method::REFRESH => &[attribute::LIFETIME, attribute::REQUESTED_ADDRESS_FAMILY],
             method::CREATE_PERMISSION => &[attribute::XOR_PEER_ADDRESS],
             method::CHANNEL_BIND => &[attribute::CHANNEL_NUMBER, attribute::XOR_PEER_ADDRESS],
@@ -153,7 +156,12 @@ impl<P: Ports> Table<P> {
         }
         self.check_family(message)?;
         self.check_quota(now, client, &asker.grant)?;
-        let (port, socket) = self.ports.open().ok_or(CAPACITY)?;
+        // Ports aren't reserved: nobody needs a second one for RTCP any more (RFC 5761).
+        let even = match message.attribute(attribute::EVEN_PORT) {
+            Some([first, ..]) if first & 0x80 != 0 => return Err(CAPACITY),
+            even => even.is_some(),
+        };
+        let (port, socket) = self.ports.open(even).ok_or(CAPACITY)?;
         let limits = &self.config.limits;
         let allocation = Allocation::new(Beginning {
             socket,

@@ -34,6 +34,8 @@ pub mod attribute {
     pub const XOR_RELAYED_ADDRESS: u16 = 0x0016;
     /// IPv4 or IPv6.
     pub const REQUESTED_ADDRESS_FAMILY: u16 = 0x0017;
+    /// A port with an even number; its first bit: and keep the one after it.
+    pub const EVEN_PORT: u16 = 0x0018;
     /// UDP, and three bytes of nothing.
     pub const REQUESTED_TRANSPORT: u16 = 0x0019;
     /// CRC-32 over everything before it.

@@ -21,8 +21,8 @@ pub trait Ports: Send {
     /// A socket; closed when the last clone is gone.
     type Socket: Clone + Send;
 
-    /// A new socket on a free port of the relay's address.
-    fn open(&mut self) -> Option<(u16, Self::Socket)>;
+    /// A new socket on a free port of the relay's address, one with an even number if that is asked for.
+    fn open(&mut self, even: bool) -> Option<(u16, Self::Socket)>;
 }
 
 /// Knows which meetings go on.

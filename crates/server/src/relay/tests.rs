@@ -21,8 +21,8 @@ struct FakePorts(u16);
 impl Ports for FakePorts {
     type Socket = u16;
 
-    fn open(&mut self) -> Option<(u16, u16)> {
-        self.0 += 1;
+    fn open(&mut self, even: bool) -> Option<(u16, u16)> {
+        self.0 += if even { 2 - self.0 % 2 } else { 1 };
         (self.0 < 60_000).then_some((self.0, self.0))
     }
 }
@@ -323,10 +323,15 @@ fn what_isnt_served_is_said() {
     assert_eq!(world.asks(&client, method::ALLOCATE, |b| transport(b, &[6, 0, 0, 0])), 442);
     let ipv6 = |b| transport(b, &[17, 0, 0, 0]).attribute(attribute::REQUESTED_ADDRESS_FAMILY, &[2, 0, 0, 0]);
     assert_eq!(world.asks(&client, method::ALLOCATE, ipv6), 440);
-    // EVEN-PORT.
-    assert_eq!(world.asks(&client, method::ALLOCATE, |b| b.attribute(0x0018, &[0x80])), 420);
-    assert_eq!(Message::parse(&world.out).unwrap().attribute(attribute::UNKNOWN_ATTRIBUTES), Some(&[0, 0x18][..]));
+    let reserving = |b| transport(b, &[17, 0, 0, 0]).attribute(attribute::EVEN_PORT, &[0x80]);
+    assert_eq!(world.asks(&client, method::ALLOCATE, reserving), 508);
+    // DONT-FRAGMENT.
+    assert_eq!(world.asks(&client, method::ALLOCATE, |b| b.attribute(0x001A, &[])), 420);
+    assert_eq!(Message::parse(&world.out).unwrap().attribute(attribute::UNKNOWN_ATTRIBUTES), Some(&[0, 0x1A][..]));
     assert_eq!(world.table.counts().allocations, 0);
+    let even = |b| transport(b, &[17, 0, 0, 0]).attribute(attribute::EVEN_PORT, &[0]);
+    assert_eq!(world.asks(&client, method::ALLOCATE, even), 0);
+    assert_eq!(world.relayed().port() % 2, 0);
 }
 
 #[test]
@@ -387,7 +392,7 @@ fn permissions_and_channels_run_out() {
     assert_eq!(world.binds(&creator, 0x4000, peer), 0);
     assert_eq!(world.binds(&creator, 0x4001, peer), 400, "one channel for a peer");
     assert_eq!(world.binds(&creator, 0x4000, address("93.184.215.15:1")), 400, "one peer for a channel");
-    assert_eq!(world.binds(&creator, 0x5000, address("93.184.215.15:1")), 400);
+    assert_eq!(world.binds(&creator, 0x8000, address("93.184.215.15:1")), 400);
     world.later(301);
     assert_eq!(world.sends(creator.address, &[0x40, 0, 0, 1, 7]), Sent::Nothing, "the permission is over first");
     assert_eq!(world.permits(&creator, peer), 0);
