@@ -78,6 +78,7 @@ replays!(
     description,
     datagrams,
     congestion,
+    relay,
     rooms,
     tokens,
     client,

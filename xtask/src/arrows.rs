@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("visavis-engine", MEDIA_AND_CALL),
     ("visavis-server", &["visavis-signaling"]),
     ("visavis-peer", PROGRAM),
-    ("visavis-bench", PROGRAM),
+    ("visavis-bench", EVERYTHING),
     ("visavis-testkit", MEDIA_AND_CALL),
     ("visavis-fuzz", EVERYTHING),
     ("visavis", PROGRAM),
@@ -46,7 +46,7 @@ const PROGRAM: &[&str] = &[
     "visavis-device",
 ];
 
-/// The fuzz targets look at everything that reads bytes from outside.
+/// The fuzz targets read bytes wherever they come in, and the bench measures with what the tests measure with.
 const EVERYTHING: &[&str] = &[
     "visavis",
     "visavis-engine",

@@ -5,6 +5,7 @@ mod congestion;
 mod files;
 mod media;
 mod peer;
+mod relay;
 mod settings;
 mod signaling;
 
@@ -22,6 +23,7 @@ pub(crate) const ALL: &[Target] = &[
     Target { name: "description", run: peer::description, max_len: 16 * KIB },
     Target { name: "datagrams", run: peer::datagrams, max_len: 8 * KIB },
     Target { name: "congestion", run: congestion::congestion, max_len: 8 * KIB },
+    Target { name: "relay", run: relay::relay, max_len: 4 * KIB },
     Target { name: "rooms", run: signaling::rooms, max_len: 8 * KIB },
     Target { name: "tokens", run: signaling::tokens, max_len: KIB },
     Target { name: "client", run: signaling::client, max_len: 8 * KIB },
