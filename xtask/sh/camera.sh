@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # ./dev camera: the camera code against a real V4L2 device, on a machine that needs none. A Debian kernel runs in an
-# emulator, with its own test camera (`vivid`) and the tests of crates/device/src/real/camera/vivid.rs. Nothing is
+# emulator, with its own test camera (`vivid`), the tests of crates/device/src/real/camera/vivid.rs and a call. Nothing is
 # installed but the emulator and the tools that fill its memory; the kernel is only unpacked. Sourced by ./dev.
 
 readonly VM=$PWD/target/camera-vm
 readonly VM_SECONDS=600
+readonly PROGRAMS=${CARGO_TARGET_DIR:-$PWD/target}/debug
 
 # A kernel with its modules, unpacked under target/, and its version in KERNEL.
 need_kernel() {
@@ -21,10 +22,10 @@ need_kernel() {
   depmod -b "$VM/kernel" "$KERNEL"
 }
 
-# put_program FOLDER PROGRAM NAME: the program under that name in FOLDER/bin, and its libraries where it looks for them.
+# put_program FOLDER PROGRAM NAME: the program under that name in FOLDER, and its libraries where it looks for them.
 put_program() {
   local library
-  cp "$2" "$1/$3"
+  strip -o "$1/$3" "$2"
   ldd "$2" | grep -o '/[^ ]*' | while read -r library; do
     mkdir -p "$1$(dirname "$library")"
     cp -Lu "$library" "$1$library"
@@ -59,6 +60,8 @@ make_initramfs() {
   printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/tmp:/bin/sh\n' >"$root/etc/passwd"
   printf 'root:x:0:\nnobody:x:65534:\n' >"$root/etc/group"
   put_program "$root" "$1" camera-test
+  put_program "$root" "$PROGRAMS/visavis-cli" visavis-cli
+  put_program "$root" "$PROGRAMS/visavis-server" visavis-server
   put_program "$root" "$(command -v v4l2-ctl)" bin/v4l2-ctl
   put_modules "$root"
   (cd "$root" && find . -print0 | cpio --null --create --format=newc --quiet | gzip -1) >"$VM/initramfs.gz"
@@ -72,6 +75,7 @@ cmd_camera() {
   need_kernel
   program=$(build_camera_test)
   [ -n "$program" ] || give_up "The tests of crates/device don't build."
+  cargo build -p visavis-peer -p visavis-server
   make_initramfs "$program"
   say "starting a machine with a camera (its output is kept in target/camera-vm/output.txt)"
   timeout "$VM_SECONDS" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 -nographic -nodefaults \

@@ -128,7 +128,7 @@ fn b1_exactly_what_is_asked_for_comes_in_order_and_in_colour() {
     let name = &listed[0].name;
     say(&format!("{name}: {:?}, open in {opened:.0?}, first picture after {first_after:.0?}", camera.format()));
     say(&format!("100 pictures, {fps:.1} a second, {changing} of 99 differ from the one before, colours within {off}"));
-    assert!(off <= 4 && changing > 30 && fps > 15.0);
+    assert!(off <= 4 && changing > 30 && fps > 10.0);
 }
 
 #[test]
