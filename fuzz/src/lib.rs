@@ -2,7 +2,8 @@
 //!
 //! Each target takes any bytes at all and must return: no panic, no endless loop, no memory that grows beyond the bounds
 //! that the parser promises. What must hold beyond that, it asserts. `./dev fuzz` lets libFuzzer look for bytes that break
-//! one; the seeds in `fuzz/seeds`, among them whatever once did, go through the same functions in `./dev test`.
+//! one; the seeds in `fuzz/seeds`, among them whatever once did, go through the same functions in `./dev test`. A new target
+//! takes a row in `targets/mod.rs`, a folder of seeds, and its name in `tests/seeds.rs`.
 
 mod bytes;
 mod script;

@@ -32,7 +32,7 @@ fuzz_one() {
     -rss_limit_mb=2048 -max_total_time=$((60 * minutes)) -print_final_stats=1 -verbosity=1 \
     -artifact_prefix="$crashes/$name-" >"$log" 2>&1; } 2>&1) || true
   grep -q 'Test unit written to' "$log" && result=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
-  printf '| %-12s | %9s | %7s | %6s | %5.1f | %s |\n' "$name" "$(fuzz_stat number_of_executed_units "$log")" \
+  printf '| %-12s | %9s | %7s | %6s | %5.2f | %s |\n' "$name" "$(fuzz_stat number_of_executed_units "$log")" \
     "$(fuzz_stat average_exec_per_sec "$log")" "$(find "$corpus" -type f | wc -l)" \
     "$(echo "$spent" | awk '{ print ($1 + $2) / 60 }')" "$result"
 }

@@ -35,8 +35,8 @@ struct Numbered(u16);
 impl Ports for Numbered {
     type Socket = u16;
 
-    fn open(&mut self) -> Option<(u16, u16)> {
-        self.0 = self.0.checked_add(1)?;
+    fn open(&mut self, even: bool) -> Option<(u16, u16)> {
+        self.0 = self.0.checked_add(if even { 2 - self.0 % 2 } else { 1 })?;
         Some((self.0, self.0))
     }
 }
@@ -138,12 +138,13 @@ impl Relay {
     }
 
     fn attribute(&self, message: Builder, input: &mut Bytes<'_>) -> Builder {
-        match input.byte() % 6 {
+        match input.byte() % 7 {
             0 => message.address(attribute::XOR_PEER_ADDRESS, peer(input)),
             1 => message.attribute(attribute::CHANNEL_NUMBER, &[input.byte(), input.byte(), 0, 0]),
             2 => message.attribute(attribute::LIFETIME, &input.long().to_be_bytes()),
             3 => message.attribute(attribute::REQUESTED_TRANSPORT, &[input.byte(), 0, 0, 0]),
             4 => message.attribute(attribute::DATA, input.chunk()),
+            5 => message.attribute(attribute::EVEN_PORT, &[input.byte()]),
             _ => message.attribute(input.word(), input.chunk()),
         }
     }
