@@ -6,7 +6,7 @@ use visavis_call::{Intent, MediaState};
 use visavis_codec::VideoTarget;
 use visavis_device::{CameraChoice, MicrophoneChoice, SpeakerChoice, VideoFormat};
 use visavis_frame::{BitRate, LatestSlot, VideoFrame};
-use visavis_transport::TransportConfig;
+use visavis_transport::{Limits, TransportConfig};
 
 use crate::socket::Connector;
 
@@ -55,19 +55,28 @@ pub struct Devices {
 pub struct VideoSettings {
     /// What the camera is asked for.
     pub format: VideoFormat,
-    /// The rate that the encoder holds.
+    /// What the encoder is given at most; it gets less where the path carries less.
     pub rate: BitRate,
 }
 
+/// What sound takes on the wire.
+const BESIDES_VIDEO: BitRate = BitRate::from_kbps(100);
+
 impl Default for VideoSettings {
     fn default() -> Self {
-        Self { format: VideoFormat::HD30, rate: BitRate::from_kbps(2_000) }
+        Self { format: VideoFormat::HD30, rate: BitRate::from_kbps(2_500) }
     }
 }
 
 impl VideoSettings {
     pub(crate) fn target(&self, fps: u32) -> VideoTarget {
         VideoTarget { rate: self.rate, fps }
+    }
+
+    /// Between what all that is sent may move. The encoder's rate leaves out headers, sound and what is sent again.
+    pub(crate) fn limits(&self, limits: Limits) -> Limits {
+        let ceiling = BitRate::from_bps(self.rate.bps().saturating_mul(7) / 5 + BESIDES_VIDEO.bps());
+        Limits { ceiling, start: limits.start.min(ceiling), ..limits }
     }
 }
 

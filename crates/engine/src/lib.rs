@@ -4,6 +4,7 @@
 //! watch; the last one is [`Event::Finished`]. Events wait without bound, so take them as they come: there are a few a
 //! second. All time, timers, sockets, threads and devices come from the [`Host`].
 
+mod adapt;
 mod audio;
 mod audio_in;
 mod audio_out;
@@ -14,6 +15,7 @@ mod event;
 mod host;
 mod peer_link;
 mod run;
+mod scale;
 mod server_url;
 mod socket;
 mod stats;
@@ -119,6 +121,7 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
         },
     );
     transport.certificate = Some(certificate);
+    transport.rates = config.video.limits(transport.rates);
 
     let counters = Arc::new(Counters::default());
     let (events, watcher) = mpsc::unbounded();

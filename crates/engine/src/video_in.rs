@@ -53,7 +53,10 @@ impl VideoIn {
             match happened {
                 Happened::Source(source) => return Ok(source),
                 Happened::Packet(None) => return Ok(sources.next().await),
-                Happened::Packet(Some(packet)) => assembler.push(now, packet.packet),
+                Happened::Packet(Some(packet)) => {
+                    packets.patience().into_iter().for_each(|patience| assembler.set_max_wait(patience));
+                    assembler.push(now, packet.packet);
+                }
                 Happened::Timeout => {}
             }
             while let Some(output) = assembler.poll(now) {

@@ -11,11 +11,12 @@ use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
 use futures::{FutureExt, StreamExt};
 use visavis_codec::h264::{Encoder, Packetizer};
-use visavis_codec::{EncodedFrame, VideoEncoder};
+use visavis_codec::{EncodedFrame, VideoEncoder, VideoTarget};
 use visavis_device::{Camera, CameraChoice, DeviceError, VideoFormat};
 use visavis_frame::{FramePool, RtpPacket, VIDEO_CLOCK_HZ, VideoFrame};
 use visavis_transport::MediaSender;
 
+use crate::adapt::Adapter;
 use crate::config::{FrameSink, VideoSettings};
 use crate::counters::Counters;
 use crate::event::DeviceReport;
@@ -72,7 +73,10 @@ enum Happened {
 /// Where encoded pictures go while the call is up.
 struct Sending {
     to: MediaSender,
+    adapter: Adapter,
     encoder: Encoder,
+    /// What the encoder was asked for.
+    target: VideoTarget,
     packetizer: Packetizer,
     /// One is due.
     keyframe: bool,
@@ -140,17 +144,19 @@ impl VideoOut {
     }
 
     fn sending(&self, to: MediaSender, fps: u32) -> Option<Sending> {
-        let encoder = match Encoder::new(self.settings.target(fps)) {
+        let target = self.settings.target(fps);
+        let encoder = match Encoder::new(target) {
             Ok(encoder) => encoder,
             Err(error) => {
                 self.report(DeviceReport::Failed { what: "video encoder", reason: error.to_string() });
                 return None;
             }
         };
-        self.counters.limited_by_bandwidth(false);
         Some(Sending {
+            adapter: Adapter::new(self.settings.rate, self.settings.format.size, fps),
             to,
             encoder,
+            target,
             packetizer: Packetizer::new(MAX_PAYLOAD, self.sequence),
             keyframe: true,
             keyframe_sent: None,
@@ -221,9 +227,7 @@ impl VideoOut {
         if let Some(sending) = &mut state.sending {
             sending.keyframe = true;
             sending.keyframe_sent = None;
-            if let Err(error) = sending.encoder.set_target(self.settings.target(format.fps)) {
-                self.report(DeviceReport::Failed { what: "video encoder", reason: error.to_string() });
-            }
+            sending.adapter.set_cadence(format.fps);
         }
     }
 
@@ -242,7 +246,14 @@ impl VideoOut {
         let now = self.host.now();
         let recent = |at: Instant| now.saturating_duration_since(at) < KEYFRAME_SPACING;
         let keyframe = sending.keyframe && !sending.keyframe_sent.is_some_and(recent);
-        match sending.encoder.encode(frame, keyframe, &mut sending.encoded) {
+        let plan = sending.adapter.plan(now, frame, &sending.to.outlook(), keyframe);
+        self.counters.limited_by_bandwidth(plan.limited);
+        self.aim(sending, plan.target);
+        let Some(frame) = plan.frame else {
+            self.counters.frame_skipped();
+            return;
+        };
+        match sending.encoder.encode(&frame, keyframe, &mut sending.encoded) {
             Ok(false) => self.counters.frame_skipped(),
             Ok(true) => {
                 if sending.encoded.keyframe {
@@ -258,6 +269,17 @@ impl VideoOut {
                 sending.keyframe_sent = None;
                 tracing::warn!(%error, "a picture couldn't be encoded");
             }
+        }
+    }
+
+    fn aim(&self, sending: &mut Sending, target: VideoTarget) {
+        if sending.target == target {
+            return;
+        }
+        sending.target = target;
+        sending.to.encoding_video_at(target.rate);
+        if let Err(error) = sending.encoder.set_target(target) {
+            self.report(DeviceReport::Failed { what: "video encoder", reason: error.to_string() });
         }
     }
 

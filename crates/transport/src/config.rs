@@ -3,13 +3,15 @@
 use std::net::IpAddr;
 
 pub use visavis_call::IceServer;
+use visavis_congestion::Limits;
+use visavis_frame::BitRate;
 use webrtc::peer_connection::{RTCConfiguration, RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy};
 
 use crate::certificate::Certificate;
 use crate::error::TransportError;
 
 /// How a connection reaches the network.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct TransportConfig {
     /// Servers that tell us our public address, or relay for us.
     pub ice_servers: Vec<IceServer>,
@@ -19,6 +21,19 @@ pub struct TransportConfig {
     pub bind: Vec<IpAddr>,
     /// The certificate to show; none: a new one.
     pub certificate: Option<Certificate>,
+    /// Between what the rate of all that is sent moves, headers included, and where it begins.
+    pub rates: Limits,
+}
+
+impl Default for TransportConfig {
+    fn default() -> Self {
+        let rates = Limits {
+            floor: BitRate::from_kbps(100),
+            start: BitRate::from_kbps(600),
+            ceiling: BitRate::from_kbps(3_500),
+        };
+        Self { ice_servers: Vec::new(), relay_only: false, bind: Vec::new(), certificate: None, rates }
+    }
 }
 
 impl TransportConfig {

@@ -1,16 +1,16 @@
 //! What the two sides tell one another about received media (RTCP: RFC 3550, RFC 4585, RFC 5104), and what we do with it.
 //!
-//! The stock chain answers retransmission requests but ends there: nobody is told that the other side wants a
-//! keyframe, and no report of the other side is counted. [`FeedbackWatch`] stands next to the wire, passes everything
-//! on, and does both.
+//! The stock parts record arrivals and make the reports of both directions; what is sent, paced and asked for again is
+//! ours ([`SendSide`], [`ReceiveSide`]). Nobody in the stock chain tells that the other side wants a keyframe, or counts
+//! its reports: [`FeedbackWatch`] stands next to the wire, passes everything on, and does both.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rtc::interceptor::{
-    Attribute, Interceptor, NackGeneratorBuilder, NackResponderBuilder, Packet, ReceiverReportBuilder, Registry,
-    SenderReportBuilder, Slot, StreamInfo, TaggedPacket,
+    Attribute, Interceptor, Packet, ReceiverReportBuilder, Registry, SenderReportBuilder, Slot, StreamInfo,
+    TaggedPacket,
 };
 use rtc::peer_connection::configuration::interceptor_registry::configure_twcc_receiver_only;
 use rtc::peer_connection::configuration::media_engine::MediaEngine;
@@ -19,23 +19,23 @@ use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication
 use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
+use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
+use visavis_congestion::Limits;
 use visavis_frame::{AUDIO_CLOCK_HZ, VIDEO_CLOCK_HZ};
 
 use crate::error::{TransportError, stopped};
 use crate::event::TransportEvent;
+use crate::receive::ReceiveSide;
+use crate::send::SendSide;
 use crate::shared::Shared;
 
-/// How often missing packets are asked for again; a call's playout waits for little more than this.
-const NACK_INTERVAL: Duration = Duration::from_millis(20);
-/// After so many requests, 200 ms, a picture is lost anyway and a keyframe costs less.
-const MAX_NACKS_PER_PACKET: u16 = 10;
-/// Sent packets kept for retransmission: about a second of 1080p.
-const SENT_PACKETS: u16 = 1024;
 /// How often each side reports what it received; browsers do so each second for video.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Fits every path, with SRTCP's additions and the headers below.
+const MAX_COMPOUND_BYTES: usize = 1100;
 /// Requests closer than this are for the same keyframe, which is on its way.
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -43,30 +43,37 @@ const KEYFRAME_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) fn registry(
     engine: &mut MediaEngine,
     shared: &Arc<Shared>,
-    video_ssrc: u32,
+    limits: Limits,
+    video: VideoSsrcs,
     audio_ssrc: u32,
 ) -> Result<Registry, TransportError> {
-    let nacks = NackGeneratorBuilder::new()
-        .with_interval(NACK_INTERVAL)
-        .with_max_nacks_per_packet(MAX_NACKS_PER_PACKET)
-        .build();
     let registry = Registry::new()
-        .with(Slot::NackResponder, NackResponderBuilder::new().with_size(SENT_PACKETS).build())
-        .with(Slot::NackGenerator, nacks)
+        .with(Slot::Pacer, SendSide::new(Arc::clone(shared), limits))
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().with_interval(REPORT_INTERVAL).build())
         .with(Slot::SenderReport, SenderReportBuilder::new().with_interval(REPORT_INTERVAL).build())
-        .with(Slot::from(NEXT_TO_THE_WIRE), FeedbackWatch::new(Arc::clone(shared), video_ssrc, audio_ssrc));
+        .with(Slot::from(BEHIND_THE_RECORDERS), ReceiveSide::new(Arc::clone(shared), video.ssrc))
+        .with(Slot::from(NEXT_TO_THE_WIRE), FeedbackWatch::new(Arc::clone(shared), video, audio_ssrc));
     configure_twcc_receiver_only(registry, engine).map_err(stopped)
 }
 
+/// The SSRCs of our video (RFC 3550) and of its repairs (RFC 4588).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct VideoSsrcs {
+    pub(crate) ssrc: u32,
+    pub(crate) repair: u32,
+}
+
+/// Above all that records arrivals.
+const BEHIND_THE_RECORDERS: usize = 12_500;
 /// Below every slot with a name.
 const NEXT_TO_THE_WIRE: usize = 500;
 
 /// What the other side has told about one kind of our media.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct RemoteView {
-    /// Packets sent again on its request.
+    /// Packets sent again on its request, and their payload bytes.
     pub(crate) resent: u64,
+    pub(crate) resent_bytes: u64,
     pub(crate) nacks: u32,
     pub(crate) keyframe_requests: u32,
     pub(crate) packets_lost: i64,
@@ -78,6 +85,7 @@ pub(crate) struct RemoteView {
 /// One of our streams and the sender reports that the other side's next report may refer to.
 struct Watched {
     ssrc: u32,
+    repair: Option<u32>,
     clock_hz: u32,
     /// The latest sender reports: middle 32 bits of the NTP time, and when it went out.
     reported: VecDeque<(u32, Instant)>,
@@ -85,14 +93,15 @@ struct Watched {
 }
 
 impl Watched {
-    fn take_report(&mut self, report: &ReceptionReport, now: Instant) {
+    /// Takes a report in; returns the round trip where it tells one.
+    fn take_report(&mut self, report: &ReceptionReport, now: Instant) -> Option<Duration> {
         self.view.packets_lost = i64::from(report.total_lost);
         self.view.fraction_lost = f64::from(report.fraction_lost) / 256.0;
         self.view.jitter = Duration::from_secs_f64(f64::from(report.jitter) / f64::from(self.clock_hz));
-        if let Some((_, sent)) = self.reported.iter().find(|(ntp, _)| *ntp == report.last_sender_report) {
-            let held = Duration::from_secs_f64(f64::from(report.delay) / 65536.0);
-            self.view.rtt = Some(now.saturating_duration_since(*sent).saturating_sub(held));
-        }
+        let (_, sent) = self.reported.iter().find(|(ntp, _)| *ntp == report.last_sender_report)?;
+        let held = Duration::from_secs_f64(f64::from(report.delay) / 65536.0);
+        self.view.rtt = Some(now.saturating_duration_since(*sent).saturating_sub(held));
+        self.view.rtt
     }
 }
 
@@ -107,10 +116,16 @@ struct FeedbackWatch {
 }
 
 impl FeedbackWatch {
-    fn new(shared: Arc<Shared>, video_ssrc: u32, audio_ssrc: u32) -> Self {
-        let stream =
-            |ssrc, clock_hz| Watched { ssrc, clock_hz, reported: VecDeque::new(), view: RemoteView::default() };
-        let streams = [stream(video_ssrc, VIDEO_CLOCK_HZ), stream(audio_ssrc, AUDIO_CLOCK_HZ)];
+    fn new(shared: Arc<Shared>, video: VideoSsrcs, audio_ssrc: u32) -> Self {
+        let stream = |ssrc, repair, clock_hz| Watched {
+            ssrc,
+            repair,
+            clock_hz,
+            reported: VecDeque::new(),
+            view: RemoteView::default(),
+        };
+        let streams =
+            [stream(video.ssrc, Some(video.repair), VIDEO_CLOCK_HZ), stream(audio_ssrc, None, AUDIO_CLOCK_HZ)];
         Self { shared, streams, last_request: None, read: VecDeque::new(), write: VecDeque::new() }
     }
 
@@ -135,9 +150,8 @@ impl FeedbackWatch {
 
     fn reports(&mut self, reports: &[ReceptionReport], now: Instant) {
         for report in reports {
-            if let Some(stream) = self.stream(report.ssrc) {
-                stream.take_report(report, now);
-            }
+            let round_trip = self.stream(report.ssrc).and_then(|stream| stream.take_report(report, now));
+            round_trip.into_iter().for_each(|round_trip| self.shared.set_round_trip(round_trip));
         }
     }
 
@@ -150,6 +164,32 @@ impl FeedbackWatch {
         if self.last_request.is_none_or(|last| now.saturating_duration_since(last) >= KEYFRAME_INTERVAL) {
             self.last_request = Some(now);
             self.shared.emit(TransportEvent::KeyframeWanted);
+        }
+    }
+
+    /// Feedback that leaves at the same time leaves as one packet (RFC 3550, section 6.1). The stock parts make a packet
+    /// for each stream, in an order that differs from run to run.
+    fn compound(&mut self, first: &mut TaggedPacket) {
+        let Packet::Rtcp(packets) = &mut first.message.packet else { return };
+        let size = |packets: &[Box<dyn rtc::rtcp::Packet>]| packets.iter().map(|inner| inner.raw_size()).sum::<usize>();
+        while let Some(next) = self.write.pop_front() {
+            match next.message.packet {
+                Packet::Rtcp(more) if size(packets) + size(&more) <= MAX_COMPOUND_BYTES => packets.extend(more),
+                Packet::Rtp(_) | Packet::Rtcp(_) | _ => {
+                    self.write.push_front(next);
+                    break;
+                }
+            }
+        }
+        // It may have padding, which only the last may.
+        packets.sort_by_key(|inner| inner.as_any().is::<TransportLayerCc>());
+    }
+
+    fn resent(&mut self, ssrc: u32, bytes: usize) {
+        let stream = self.streams.iter_mut().find(|stream| stream.ssrc == ssrc || stream.repair == Some(ssrc));
+        if let Some(stream) = stream {
+            stream.view.resent += 1;
+            stream.view.resent_bytes += bytes as u64;
         }
     }
 
@@ -190,14 +230,16 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for FeedbackWatch {
         } else if packet.message.has(&Attribute::Retransmission)
             && let Packet::Rtp(rtp) = &packet.message.packet
         {
-            self.stream(rtp.header.ssrc).into_iter().for_each(|stream| stream.view.resent += 1);
+            self.resent(rtp.header.ssrc, rtp.payload.len());
         }
         self.write.push_back(packet);
         Ok(())
     }
 
     fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.write.pop_front()
+        let mut first = self.write.pop_front()?;
+        self.compound(&mut first);
+        Some(first)
     }
 }
 

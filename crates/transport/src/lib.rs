@@ -19,15 +19,19 @@ mod feedback;
 mod handler;
 mod interfaces;
 mod media;
+mod outlook;
 mod pace;
 mod privacy;
 mod queue;
+mod receive;
 mod sdp;
+mod send;
 mod shared;
 mod stats;
 
 use std::sync::Arc;
 
+pub use visavis_congestion::Limits;
 pub use webrtc::runtime;
 
 pub use certificate::{Certificate, Fingerprint};
@@ -37,6 +41,7 @@ pub use control::MAX_CONTROL_BYTES;
 pub use error::TransportError;
 pub use event::{Candidate, PeerState, TransportEvent};
 pub use media::MediaSender;
+pub use outlook::SendOutlook;
 pub use queue::{MediaSinks, MediaSources, PacketSink, PacketSource, ReceivedPacket, media_queues, packet_queue};
 pub use stats::{CandidateEnd, MediaStats, SelectedPair, TransportStats};
 

@@ -1,24 +1,23 @@
-//! Which media we offer, and the way out for RTP packets (RFC 3550, RFC 6184, RFC 7587).
-//!
-//! Lost video is sent again under its own numbers, not as a stream of its own (RTX, RFC 4588): the library's NACK
-//! generator doesn't see what RTX brings back and asks for it up to the cap.
+//! Which media we offer, and the way out for RTP packets (RFC 3550, RFC 4588, RFC 6184, RFC 7587).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MediaEngine};
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MediaEngine};
 use rtc::rtp::header::Header;
 use rtc::rtp::packet::Packet;
 use rtc::rtp_transceiver::rtp_sender::{
-    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
+    RTCRtpRtxParameters, RtpCodecKind,
 };
-use visavis_frame::{AUDIO_CLOCK_HZ, RtpPacket, VIDEO_CLOCK_HZ};
+use visavis_frame::{AUDIO_CLOCK_HZ, BitRate, RtpPacket, VIDEO_CLOCK_HZ};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::rtp_transceiver::RtpSender;
 
 use crate::error::{TransportError, stopped};
+use crate::outlook::SendOutlook;
 use crate::shared::Shared;
 
 /// Constrained baseline, level 3.1: what every browser takes. The levels may differ by direction.
@@ -37,6 +36,8 @@ pub(crate) fn media_engine() -> Result<MediaEngine, TransportError> {
     for (fmtp, payload_type) in video {
         let h264 = RTCRtpCodecParameters { rtp_codec: h264(fmtp), payload_type };
         engine.register_codec(h264, RtpCodecKind::Video).map_err(stopped)?;
+        let rtx = RTCRtpCodecParameters { rtp_codec: rtx(payload_type), payload_type: payload_type + 1 };
+        engine.register_codec(rtx, RtpCodecKind::Video).map_err(stopped)?;
     }
     let opus = RTCRtpCodecParameters { rtp_codec: opus(), payload_type: 111 };
     engine.register_codec(opus, RtpCodecKind::Audio).map_err(stopped)?;
@@ -54,6 +55,17 @@ fn h264(fmtp: &str) -> RTCRtpCodec {
     }
 }
 
+/// The format of a stream that repairs one of that payload type (RFC 4588, section 8.6).
+fn rtx(repairs: u8) -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: MIME_TYPE_RTX.to_owned(),
+        clock_rate: VIDEO_CLOCK_HZ,
+        channels: 0,
+        sdp_fmtp_line: format!("apt={repairs}"),
+        rtcp_feedback: Vec::new(),
+    }
+}
+
 fn opus() -> RTCRtpCodec {
     RTCRtpCodec {
         mime_type: MIME_TYPE_OPUS.to_owned(),
@@ -68,6 +80,8 @@ fn opus() -> RTCRtpCodec {
 pub(crate) struct Outgoing {
     track: TrackLocalStaticRTP,
     ssrc: u32,
+    /// The source of its repairs, where they are agreed on.
+    repair_ssrc: u32,
     payload_type: AtomicU8,
 }
 
@@ -81,8 +95,12 @@ impl Outgoing {
     }
 
     fn new(kind: RtpCodecKind, name: &str, codec: RTCRtpCodec) -> Result<Arc<Self>, TransportError> {
-        let ssrc = random_ssrc()?;
-        let coding = RTCRtpCodingParameters { ssrc: Some(ssrc), ..RTCRtpCodingParameters::default() };
+        let (ssrc, repair_ssrc) = (random_ssrc()?, random_ssrc()?);
+        let coding = RTCRtpCodingParameters {
+            ssrc: Some(ssrc),
+            rtx: (kind == RtpCodecKind::Video).then_some(RTCRtpRtxParameters { ssrc: repair_ssrc }),
+            ..RTCRtpCodingParameters::default()
+        };
         let encoding = RTCRtpEncodingParameters {
             rtp_coding_parameters: coding,
             active: true,
@@ -92,11 +110,15 @@ impl Outgoing {
         // One stream for both tracks: receivers keep sound and picture of one stream together.
         let track = MediaStreamTrack::new("visavis".to_owned(), name.to_owned(), name.to_owned(), kind, vec![encoding]);
         let track = TrackLocalStaticRTP::new(track);
-        Ok(Arc::new(Self { track, ssrc, payload_type: AtomicU8::new(NONE) }))
+        Ok(Arc::new(Self { track, ssrc, repair_ssrc, payload_type: AtomicU8::new(NONE) }))
     }
 
     pub(crate) const fn ssrc(&self) -> u32 {
         self.ssrc
+    }
+
+    pub(crate) const fn repair_ssrc(&self) -> u32 {
+        self.repair_ssrc
     }
 
     /// Takes over what the negotiation came to.
@@ -104,7 +126,9 @@ impl Outgoing {
         let mut chosen = NONE;
         if sends {
             let parameters = sender.get_parameters().await.map_err(stopped)?;
-            chosen = parameters.rtp_parameters.codecs.first().map_or(NONE, |codec| codec.payload_type);
+            let mut codecs = parameters.rtp_parameters.codecs.iter();
+            let media = codecs.find(|codec| !codec.rtp_codec.mime_type.eq_ignore_ascii_case(MIME_TYPE_RTX));
+            chosen = media.map_or(NONE, |codec| codec.payload_type);
         }
         self.payload_type.store(chosen, Ordering::Release);
         Ok(())
@@ -166,6 +190,22 @@ impl MediaSender {
     /// [`TransportError::NotConnected`] when it isn't up or the other side takes no audio: the packet is dropped.
     pub async fn send_audio(&self, packet: RtpPacket) -> Result<(), TransportError> {
         self.send(&self.audio, packet).await
+    }
+
+    /// What may be sent now. It changes with every report of the other side: look before each picture.
+    #[must_use]
+    pub fn outlook(&self) -> SendOutlook {
+        self.shared.outlook.look()
+    }
+
+    /// Notes what the encoder of video holds, for the statistics.
+    pub fn encoding_video_at(&self, rate: BitRate) {
+        self.shared.encoding_at[0].store(rate.bps(), Ordering::Relaxed);
+    }
+
+    /// Notes what the encoder of audio holds, for the statistics.
+    pub fn encoding_audio_at(&self, rate: BitRate) {
+        self.shared.encoding_at[1].store(rate.bps(), Ordering::Relaxed);
     }
 
     async fn send(&self, outgoing: &Outgoing, packet: RtpPacket) -> Result<(), TransportError> {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use visavis_frame::RtpPacket;
 
@@ -59,6 +59,7 @@ struct Queue {
     capacity: usize,
     dropped: u64,
     closed: bool,
+    patience: Option<Duration>,
     reader: Option<Waker>,
 }
 
@@ -82,6 +83,13 @@ impl PacketSink {
         if let Some(reader) = queue.reader.take() {
             reader.wake();
         }
+    }
+}
+
+impl PacketSink {
+    /// Tells the reader how long a missing packet may still come.
+    pub fn set_patience(&self, patience: Duration) {
+        lock(&self.0).patience = Some(patience);
     }
 }
 
@@ -119,6 +127,13 @@ impl PacketSource {
     /// The next packet if one is there.
     pub fn try_recv(&mut self) -> Option<ReceivedPacket> {
         lock(&self.0).packets.pop_front()
+    }
+
+    /// How long a missing packet is worth waiting for: until then it is asked for again and again. It changes with the
+    /// round trip; none before the first packet.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        lock(&self.0).patience
     }
 
     /// How many packets went because nobody took them in time.

@@ -2,8 +2,9 @@
 //!
 //! It holds nothing that holds the connection, save the control channel, which `close` takes out.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedSender;
 use webrtc::data_channel::DataChannel;
@@ -12,8 +13,19 @@ use webrtc::runtime::Runtime;
 
 use crate::event::{PeerState, TransportEvent};
 use crate::feedback::RemoteView;
+use crate::outlook::Outlook;
 use crate::pace::PacedRuntime;
 use crate::queue::{MediaSinks, PacketSink};
+use crate::receive::Terms;
+
+/// The round trip that is assumed while none was measured.
+const USUAL_ROUND_TRIP: Duration = Duration::from_millis(100);
+/// How long a lost packet is waited for besides round trips: noticing, pacers, timers.
+const REPAIRING: Duration = Duration::from_millis(100);
+/// Requests that may fail, each a round trip, before a keyframe costs less than waiting.
+const TRIES: u32 = 3;
+/// Longer waits would only make the freeze longer.
+const LONGEST_PATIENCE: Duration = Duration::from_millis(1500);
 
 pub(crate) struct Shared {
     pub(crate) runtime: Arc<dyn Runtime>,
@@ -27,6 +39,16 @@ pub(crate) struct Shared {
     control_open: AtomicBool,
     remote_video: Mutex<Option<Arc<dyn TrackRemote>>>,
     remote_views: Mutex<[RemoteView; 2]>,
+    /// What the sending side knows of the path.
+    pub(crate) outlook: Outlook,
+    /// Microseconds; zero: not known yet.
+    round_trip: AtomicU64,
+    /// How often the connection came up.
+    paths_found: AtomicU32,
+    /// Packets, and their payload bytes, that were lost and came when we had asked for them.
+    repaired: [AtomicU64; 2],
+    /// What the encoders hold, bits per second: video, audio.
+    pub(crate) encoding_at: [AtomicU64; 2],
     /// Each goes to the first track of its kind.
     video: Mutex<Option<PacketSink>>,
     audio: Mutex<Option<PacketSink>>,
@@ -50,6 +72,11 @@ impl Shared {
             control_open: AtomicBool::new(false),
             remote_video: Mutex::new(None),
             remote_views: Mutex::new([RemoteView::default(); 2]),
+            outlook: Outlook::default(),
+            round_trip: AtomicU64::new(0),
+            paths_found: AtomicU32::new(0),
+            repaired: Default::default(),
+            encoding_at: Default::default(),
             video: Mutex::new(Some(media.video)),
             audio: Mutex::new(Some(media.audio)),
         })
@@ -64,6 +91,9 @@ impl Shared {
     pub(crate) fn enter(&self, state: PeerState) {
         let before = self.state.swap(state as u8, Ordering::AcqRel);
         if before != state as u8 && before != PeerState::Closed as u8 {
+            if state == PeerState::Connected {
+                self.paths_found.fetch_add(1, Ordering::AcqRel);
+            }
             self.emit(TransportEvent::State(state));
         }
     }
@@ -118,6 +148,38 @@ impl Shared {
     /// What the other side has told about our video and our audio.
     pub(crate) fn remote_views(&self) -> [RemoteView; 2] {
         *self.remote_views.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often a path to the other side was found.
+    pub(crate) fn paths_found(&self) -> u32 {
+        self.paths_found.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_round_trip(&self, round_trip: Duration) {
+        let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
+        self.round_trip.store(micros.max(1), Ordering::Release);
+    }
+
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        let micros = self.round_trip.load(Ordering::Acquire);
+        (micros != 0).then(|| Duration::from_micros(micros))
+    }
+
+    /// How long a lost packet of the other side's video is asked and waited for.
+    pub(crate) fn terms(&self) -> Terms {
+        let round_trip = self.round_trip().or_else(|| self.outlook.round_trip()).unwrap_or(USUAL_ROUND_TRIP);
+        let patience = REPAIRING.saturating_add(round_trip.saturating_mul(TRIES)).min(LONGEST_PATIENCE);
+        Terms { round_trip, patience }
+    }
+
+    pub(crate) fn count_repair(&self, bytes: usize) {
+        self.repaired[0].fetch_add(1, Ordering::Relaxed);
+        self.repaired[1].fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Packets and payload bytes of video that were lost and came when we had asked for them.
+    pub(crate) fn repaired(&self) -> (u64, u64) {
+        (self.repaired[0].load(Ordering::Relaxed), self.repaired[1].load(Ordering::Relaxed))
     }
 
     /// Where the packets of the first track of a kind go; none for a second.

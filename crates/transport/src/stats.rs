@@ -2,9 +2,11 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the enums matched here are the library's, and open")]
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::feedback::RemoteView;
+use crate::shared::Shared;
 use rtc::peer_connection::transport::RTCIceCandidatePair;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use visavis_frame::{AUDIO_CLOCK_HZ, BitRate, VIDEO_CLOCK_HZ};
@@ -102,7 +104,7 @@ pub struct MediaStats {
 pub(crate) fn digest(
     report: &RTCStatsReport,
     selected: Option<&RTCIceCandidatePair>,
-    [video, audio]: [RemoteView; 2],
+    shared: &Shared,
 ) -> TransportStats {
     let pair = selected.map(|pair| SelectedPair {
         local: end(pair.local()),
@@ -117,13 +119,24 @@ pub(crate) fn digest(
         }
         add_media(&mut stats, entry);
     }
+    let [video, audio] = shared.remote_views();
     add_view(&mut stats.video, &video);
     add_view(&mut stats.audio, &audio);
+    add_own(&mut stats, shared);
     stats
+}
+
+/// What we alone know: our side of resending, and the rates.
+fn add_own(stats: &mut TransportStats, shared: &Shared) {
+    (stats.video.retransmitted_packets_received, stats.video.retransmitted_bytes_received) = shared.repaired();
+    stats.available_outgoing_bitrate = shared.outlook.available();
+    let [video, audio] = shared.encoding_at.each_ref().map(|rate| BitRate::from_bps(rate.load(Ordering::Relaxed)));
+    (stats.video.target_bitrate, stats.audio.target_bitrate) = (video, audio);
 }
 
 const fn add_view(media: &mut MediaStats, view: &RemoteView) {
     media.retransmitted_packets_sent = view.resent;
+    media.retransmitted_bytes_sent = view.resent_bytes;
     media.nacks_received = view.nacks;
     media.plis_received = view.keyframe_requests;
     media.remote_packets_lost = view.packets_lost;

@@ -36,7 +36,8 @@ fn mute_and_camera_off_reach_the_other() {
         meeting.b.until_event(&Event::Remote(MediaState { microphone: true, camera: true })).await;
         meeting.pass(Duration::from_secs(1)).await;
         let first = meeting.b.remote.all().into_iter().find(|seen| seen.at > on).unwrap().at - on;
-        assert!(first <= MEDIA_DELAY + Duration::from_millis(10), "{first:?}");
+        // A keyframe is large, and doesn't leave at once.
+        assert!(first <= MEDIA_DELAY + Duration::from_millis(70), "{first:?}");
         assert!(rms(&meeting.b.last_sound(Duration::from_millis(200))) > 0.01);
     });
 }

@@ -53,7 +53,10 @@ fn a_join_takes_few_round_trips() {
     eprintln!("no delay: connected after {:?}, seen after {:?}", bare.connected, bare.seen);
     eprintln!("{} frames to the server, {:.2} ways until connected, {:.2} until seen", bare.frames, server.0, server.1);
     eprintln!("to the other, {:.2} ways until connected, {:.2} until seen", media.0, media.1);
-    assert!(bare.seen <= bare.connected + Duration::from_millis(5), "the first picture waits for nothing");
+    assert!(
+        bare.seen <= bare.connected + Duration::from_millis(40),
+        "the first picture waits for its own length alone"
+    );
     assert!(bare.seen <= Duration::from_millis(60), "{:?}", bare.seen);
     assert!(server.1 < 14.5, "{}", server.1);
     assert!(media.1 < 10.5, "{}", media.1);

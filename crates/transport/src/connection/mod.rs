@@ -18,7 +18,7 @@ use crate::config::{self, IceServer, TransportConfig};
 use crate::control::MAX_CONTROL_BYTES;
 use crate::error::{TransportError, stopped};
 use crate::event::{PeerState, TransportEvent};
-use crate::feedback;
+use crate::feedback::{self, VideoSsrcs};
 use crate::handler::Handler;
 use crate::interfaces::LocalAddresses;
 use crate::media::{self, MediaSender, Outgoing};
@@ -61,7 +61,13 @@ impl Transport {
         let shared = Shared::new(Arc::clone(&runtime), pace, media, events);
         let (video, audio) = (Outgoing::video()?, Outgoing::audio()?);
         let mut engine = media::media_engine()?;
-        let registry = feedback::registry(&mut engine, &shared, video.ssrc(), audio.ssrc())?;
+        let registry = feedback::registry(
+            &mut engine,
+            &shared,
+            config.rates,
+            VideoSsrcs { ssrc: video.ssrc(), repair: video.repair_ssrc() },
+            audio.ssrc(),
+        )?;
         let privacy = Arc::new(Privacy::new(&config));
         let handler = Arc::new(Handler { shared: Arc::clone(&shared), privacy: Arc::clone(&privacy) });
         let pc = PeerConnectionBuilder::new()
@@ -136,7 +142,7 @@ impl Transport {
     /// What was counted so far.
     pub async fn stats(&self) -> TransportStats {
         let report = self.pc.get_stats(self.shared.runtime.now(), StatsSelector::None).await;
-        stats::digest(&report, self.selected_pair().await.as_ref(), self.shared.remote_views())
+        stats::digest(&report, self.selected_pair().await.as_ref(), &self.shared)
     }
 
     async fn selected_pair(&self) -> Option<RTCIceCandidatePair> {

@@ -7,7 +7,7 @@
 mod values;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use visavis_frame::RtpPacket;
 
@@ -90,6 +90,11 @@ impl Assembler {
             probation: None,
             last_dropped: None,
         }
+    }
+
+    /// Changes how long a missing packet is waited for; those that are missing already are waited for so long, too.
+    pub fn set_max_wait(&mut self, max_wait: Duration) {
+        self.config.max_wait = max_wait;
     }
 
     /// Takes one packet. Padding-only packets (empty payload) must be pushed too: they use up a number.
