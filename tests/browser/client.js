@@ -379,3 +379,46 @@ function start(name, { server, code = null, codecs = null }) {
   // Each call has tracks of its own, so that muting one is no business of another.
   peers[name] = new Peer({ server, code, codecs, stream: media.clone() });
 }
+
+/** The number that the test pattern burns into a picture: 32 cells of 48 in the upper of two rows along the lower edge. */
+async function numberOf(frame) {
+  const { codedWidth: width, codedHeight: height } = frame;
+  const top = 2 * Math.floor((0.92 * height) / 2);
+  const rect = { x: 0, y: top, width, height: height - top };
+  const bytes = new Uint8Array(frame.allocationSize({ rect }));
+  const [luma] = await frame.copyTo(bytes, { rect });
+  const row = luma.offset + Math.round(0.94 * height - top) * luma.stride;
+  const cells = Array.from({ length: 32 }, (_, cell) => bytes[row + Math.round(((cell + 0.5) * width) / 48)]);
+  return cells.reduce((number, light) => number * 2 + (light > 127 ? 1 : 0), 0);
+}
+
+/** Calls `seen` with each picture's number as the track gives it; returns what ends that. */
+function watchTrack(track, seen) {
+  const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
+  const next = async () => {
+    const { value: frame } = await reader.read();
+    if (!frame) return;
+    const now = performance.now();
+    seen(await numberOf(frame), now);
+    frame.close();
+    await next();
+  };
+  next();
+  return () => reader.cancel();
+}
+
+/** How long pictures take from one call's camera out of another's decoder, milliseconds, for so many seconds. */
+async function pictureDelays(from, to, seconds) {
+  const given = new Map();
+  const delays = [];
+  const stops = [
+    watchTrack(peers[from].stream.getVideoTracks()[0], (number, now) => given.set(number, now)),
+    watchTrack(peers[to].video.srcObject.getVideoTracks()[0], (number, now) => {
+      if (given.has(number)) delays.push(now - given.get(number));
+      given.delete(number);
+    }),
+  ];
+  await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+  for (const stop of stops) stop();
+  return delays;
+}

@@ -158,6 +158,18 @@ impl Page {
         Ok(found.cloned().unwrap_or(Value::Null))
     }
 
+    /// How long pictures take from one call's camera until another's decoder gives them, for so long; the camera's pictures
+    /// carry the test pattern's numbers.
+    ///
+    /// # Errors
+    /// When the page fails.
+    pub async fn picture_delays(&self, from: &str, to: &str, span: Duration) -> Result<Vec<Duration>> {
+        let script = "return await pictureDelays(args[0], args[1], args[2])";
+        let delays = self.run(script, json!([from, to, span.as_secs_f64()])).await?;
+        let milliseconds = delays.as_array().into_iter().flatten().filter_map(Value::as_f64);
+        Ok(milliseconds.map(|ms| Duration::from_secs_f64(ms.max(0.0) / 1000.0)).collect())
+    }
+
     /// The picture on the page right now.
     ///
     /// # Errors

@@ -14,6 +14,9 @@ use crate::programs::{Process, ServerProcess, program};
 /// H.264 and the resending that goes with it.
 pub(crate) const H264: [&str; 2] = ["video/H264", "video/rtx"];
 
+/// How long Chromium's pictures are looked at; the page has 40 s for an answer.
+const DELAYS: Duration = Duration::from_secs(15);
+
 /// When a call is measured.
 pub(crate) struct Span {
     /// Before.
@@ -39,6 +42,10 @@ pub(crate) struct Call {
     pub(crate) kbps: f64,
     /// From a picture's capture (ours) or from its turn at the encoder (Chromium) until it is coded, milliseconds.
     pub(crate) encode_ms: f64,
+    /// From a picture's capture until the other's decoder gives it, sorted; ours are measured in a call of their own.
+    pub(crate) delays: Vec<Duration>,
+    /// How often a picture stood still in the measured time, both ends (W3C webrtc-stats, `freezeCount`); ours doesn't say.
+    pub(crate) freezes: Option<f64>,
     /// Decoding of a picture as the program itself says, milliseconds; ours doesn't.
     pub(crate) decode_ms: Option<f64>,
 }
@@ -93,11 +100,14 @@ pub(crate) fn ours(server: &ServerProcess, clip: &Clip, span: &Span) -> Result<C
         height: stats[1].1["stats"]["inbound"]["frameHeight"].as_u64().unwrap_or_default(),
         kbps: mean(&|(_, last)| number(last, "outbound", "kbps")),
         encode_ms: mean(&|(_, last)| number(last, "outbound", "encodeMs")),
+        delays: Vec::new(),
+        freezes: None,
         decode_ms: None,
     })
 }
 
-fn start(server: &ServerProcess, clip: &Clip, action: &[&str]) -> Process {
+/// A `visavis-cli` with the clip.
+pub(crate) fn start(server: &ServerProcess, clip: &Clip, action: &[&str]) -> Process {
     let mut command = Command::new(program("visavis-cli"));
     command.args(action).args(["--server", &server.address, "--json"]).args(clip.cli_arguments());
     Process::start(&mut command)
@@ -119,6 +129,9 @@ pub(crate) async fn theirs(browser: &Driver, page: &Page, server: &ServerProcess
     let rest = Span { warm_up: Duration::ZERO, measured: span.measured };
     let bill = tokio::task::block_in_place(|| bill(&rest, || cost::descendants(driver)));
     let after = [read(page, "ann").await?, read(page, "bob").await?];
+    // Looking at each picture costs the browser something: behind what was billed.
+    let mut delays = page.picture_delays("ann", "bob", DELAYS).await?;
+    delays.sort_unstable();
     page.hang_up("bob").await?;
     for end in &after {
         ensure!(end.inbound["codec"] == "video/H264", "Chromium decodes {}", end.inbound["codec"]);
@@ -135,6 +148,8 @@ pub(crate) async fn theirs(browser: &Driver, page: &Page, server: &ServerProcess
         height: after[1].inbound["frameHeight"].as_u64().unwrap_or_default(),
         kbps: mean(&|b, a| 8.0 * grown(b, a, false, "bytesSent") / grown(b, a, false, "timestamp")),
         encode_ms: per_frame(false, "totalEncodeTime", "framesEncoded"),
+        delays,
+        freezes: Some(2.0 * mean(&|b, a| grown(b, a, true, "freezeCount"))),
         decode_ms: Some(per_frame(true, "totalDecodeTime", "framesDecoded")),
     })
 }

@@ -51,9 +51,14 @@ impl Clip {
 
     /// What visavis-cli is told.
     pub(crate) fn cli_arguments(&self) -> Vec<String> {
-        let file = |path: PathBuf| format!("file:{}", path.display());
-        let (camera, microphone) = (file(self.video()), file(self.audio()));
-        ["--camera", &camera, "--mic", &microphone, "--speaker", "silence"].map(str::to_owned).to_vec()
+        let microphone = format!("file:{}", self.audio().display());
+        let sound = ["--mic", &microphone, "--speaker", "silence"].map(str::to_owned);
+        [self.camera_arguments().as_slice(), &sound].concat()
+    }
+
+    /// The part of it that is the camera.
+    pub(crate) fn camera_arguments(&self) -> Vec<String> {
+        vec!["--camera".to_owned(), format!("file:{}", self.video().display())]
     }
 
     /// What the engine is told.

@@ -11,7 +11,9 @@ use visavis_engine::call::{CallState, Intent, MediaState};
 use visavis_engine::frame::VideoFrame;
 use visavis_engine::signaling::RoomCode;
 use visavis_engine::transport::TransportConfig;
-use visavis_engine::{Call, CallConfig, Event, FrameSink, Host, Sinks, VideoSettings, WebSocketConnector};
+use visavis_engine::{
+    Call, CallConfig, Event, FrameSink, Host, Sinks, VideoSettings, WebSocketConnector,
+};
 
 use crate::browser::Page;
 use crate::calls::H264;
@@ -59,7 +61,20 @@ pub(crate) async fn ours(server: &ServerProcess, clip: &Clip, times: usize) -> R
     Ok(joins)
 }
 
+/// An engine with the clip for its camera and microphone.
 fn start(
+    server: &ServerProcess,
+    clip: &Clip,
+    intent: Intent,
+    sinks: Sinks,
+    seed: u64,
+) -> Result<(Call, mpsc::UnboundedReceiver<Event>)> {
+    start_on(&Host::tokio(), server, clip, intent, sinks, seed)
+}
+
+/// The same on a host of one's own.
+pub(crate) fn start_on(
+    host: &Host,
     server: &ServerProcess,
     clip: &Clip,
     intent: Intent,
@@ -77,10 +92,11 @@ fn start(
         sinks,
         seed,
     };
-    Ok(visavis_engine::start(&Host::tokio(), config)?)
+    Ok(visavis_engine::start(host, config)?)
 }
 
-async fn code(events: &mut mpsc::UnboundedReceiver<Event>) -> Result<RoomCode> {
+/// Waits for the code of a call that was made.
+pub(crate) async fn code(events: &mut mpsc::UnboundedReceiver<Event>) -> Result<RoomCode> {
     while let Some(event) = events.next().await {
         if let Event::State(CallState::Waiting { code }) = event {
             return Ok(code);
@@ -89,7 +105,8 @@ async fn code(events: &mut mpsc::UnboundedReceiver<Event>) -> Result<RoomCode> {
     bail!("the call ended before it had a code")
 }
 
-async fn end(events: mpsc::UnboundedReceiver<Event>) {
+/// Waits until a call has let go of everything.
+pub(crate) async fn end(events: mpsc::UnboundedReceiver<Event>) {
     let rest = events.for_each(|_| std::future::ready(()));
     // What isn't released by then disturbs the next join a little, no more.
     let _ = tokio::time::timeout(Duration::from_secs(3), rest).await;

@@ -13,8 +13,11 @@ mod calls;
 mod clip;
 mod codecs;
 mod cost;
+mod delay;
 mod joins;
 mod machine;
+mod mixed;
+mod mouth;
 mod startup;
 mod table;
 
@@ -67,6 +70,9 @@ fn main() -> Result<()> {
         let startup = startup::measure(&server, &clip, args.times);
         let span =
             calls::Span { warm_up: Duration::from_secs(args.warm_up), measured: Duration::from_secs(args.seconds) };
+        say("delays");
+        let delays = delay::measure(&server, &clip, Duration::from_secs(args.seconds)).await?;
+        let mouth = tokio::task::block_in_place(|| mouth::measure(&server, &clip, Duration::from_secs(args.seconds)))?;
         say("our call");
         let ours = calls::ours(&server, &clip, &span)?;
         say("Chromium's call");
@@ -75,8 +81,10 @@ fn main() -> Result<()> {
         let browser = Driver::chromium(&clip.browser_flags()).await?;
         let page = Page::open(browser.client(), &pages).await?;
         let theirs = calls::theirs(&browser, &page, &server, &span).await?;
+        say("one end of each");
+        let mixed = mixed::measure(&page, &server, &clip, &span).await?;
         browser.close().await?;
-        Ok::<_, anyhow::Error>(Table { our_joins, their_joins, startup, ours, theirs, codecs })
+        Ok::<_, anyhow::Error>(Table { our_joins, their_joins, startup, delays, mouth, ours, theirs, mixed, codecs })
     })?;
     let text = table.to_markdown(&machine, &args);
     std::fs::write(&args.out, &text)?;

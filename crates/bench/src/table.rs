@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::calls::Call;
 use crate::codecs::{Codecs, Video};
+use crate::delay::{Delays, percentile};
 use crate::joins::Joins;
 use crate::machine::Machine;
+use crate::mixed::Mixed;
 use crate::{Args, median};
 
 /// Everything that was measured.
@@ -14,8 +16,12 @@ pub(crate) struct Table {
     pub(crate) our_joins: Joins,
     pub(crate) their_joins: Joins,
     pub(crate) startup: Duration,
+    pub(crate) delays: Delays,
+    /// From mouth to ear through a sound server, sorted; empty where there is none.
+    pub(crate) mouth: Vec<Duration>,
     pub(crate) ours: Call,
     pub(crate) theirs: Call,
+    pub(crate) mixed: Mixed,
     pub(crate) codecs: Codecs,
 }
 
@@ -62,6 +68,8 @@ impl Table {
             row("the same call, memory (PSS), both ends", "MB", mb(ours.memory))
                 .beside(chromium(mb(theirs.memory)), "≤ 80 MB"),
         ];
+        rows.extend(self.delay_rows());
+        rows.extend(self.mixed_rows());
         rows.extend(video_rows("somebody at a desk", &self.codecs.calm));
         rows.extend(video_rows("everything moves", &self.codecs.moving));
         rows.extend([
@@ -71,6 +79,42 @@ impl Table {
             row("visavis-cli started → code shown", "ms", ms(self.startup)),
         ]);
         rows
+    }
+
+    fn delay_rows(&self) -> Vec<Row> {
+        let Delays { video, audio, lip_sync } = &self.delays;
+        let delay = |what: &str, sorted: &[Duration], share, bar| {
+            let percent = (share * 100.0) as u32;
+            let which = if percent == 50 { "median".to_owned() } else { format!("{percent}% within") };
+            Row { bar, ..row(format!("{what}, {which}"), "ms", ms(percentile(sorted, share))) }
+        };
+        let chromium = |share| Some(("Chromium", ms(percentile(&self.theirs.delays, share))));
+        let (picture, sound) = ("picture captured → out of the other's decoder", "microphone → the other's speaker");
+        let mut rows = vec![
+            delay(picture, video, 0.5, "≤ 25 ms").beside(chromium(0.5), "≤ 25 ms"),
+            delay(picture, video, 0.95, "≤ 40 ms").beside(chromium(0.95), "≤ 40 ms"),
+            delay(sound, audio, 0.5, "≤ 45 ms"),
+            delay(sound, audio, 0.95, "–"),
+            delay("sound and picture apart", lip_sync, 0.95, "≤ 20 ms"),
+        ];
+        if !self.mouth.is_empty() {
+            let through = "mouth → ear, with a sound server at both ends";
+            rows.extend([delay(through, &self.mouth, 0.5, "≤ 45 ms"), delay(through, &self.mouth, 0.95, "–")]);
+        }
+        rows
+    }
+
+    fn mixed_rows(&self) -> [Row; 4] {
+        let (mixed, theirs) = (&self.mixed, &self.theirs);
+        let pure = |value| Some(("Chromium with Chromium", value));
+        [
+            row("Chromium joins Visavis → first picture decoded", "ms", ms(mixed.join))
+                .beside(pure(ms(median(self.their_joins.from_join.clone()))), "–"),
+            row("Visavis' pictures decoded by Chromium", "a second", mixed.our_fps).beside(pure(theirs.fps), "–"),
+            row("Chromium's pictures decoded by Visavis", "a second", mixed.their_fps).beside(pure(theirs.fps), "–"),
+            row("Visavis' picture stood still in Chromium", "times", mixed.freezes)
+                .beside(theirs.freezes.and_then(|freezes| pure(freezes / 2.0)), "–"),
+        ]
     }
 
     /// The page.
@@ -95,7 +139,7 @@ impl Table {
     }
 
     fn notes(&self, text: &mut String) {
-        let Self { our_joins, their_joins, ours, theirs, .. } = self;
+        let Self { our_joins, their_joins, delays, mouth, ours, theirs, mixed, .. } = self;
         let call = |call: &Call| {
             format!(
                 "{} processes, {:.1} pictures a second of {} lines decoded, {:.0} kb/s sent, {:.1} ms to encode",
@@ -116,6 +160,12 @@ impl Table {
              - **The call.** Visavis: two `visavis-cli`: {}. Chromium: two peer connections in one page of one browser without a window, all \
              processes of the browser: {}. Chromium also draws the pictures into its page; `visavis-cli` draws nothing, so this compares \
              calls, not windows.\n\
+             - **Delays.** Two engines in one process on one clock, 720p30, over loopback: {} pictures with their time of capture burnt in, {} \
+             beeps from a stand-in microphone to a stand-in speaker with 20 ms queued, {} flashes with their beeps. Sound cards, cameras \
+             and screens come on top. Chromium: {} pictures, from its camera's track to its receiver's, in the call above. Mouth to ear: \
+             {} pieces of speech found again; PulseAudio's own buffers are in it, as a person hears them.\n\
+             - **One end of each.** `visavis-cli` makes the call, Chromium joins it, both play the same clip: {} lines of ours in Chromium at the \
+             end. A picture stands still by the W3C's freezeCount.\n\
              - **Codecs.** 1280×720, processor time of all threads, the encoders take turns on the same picture; Visavis encodes at \
              2 Mb/s. In the call, Visavis counts from the capture of a picture until it is coded, Chromium the encoder alone. Chromium \
              decodes a picture in {:.1} ms by its own statistics.\n\
@@ -125,6 +175,12 @@ impl Table {
             ms(median(their_joins.from_offer.clone())),
             call(ours),
             call(theirs),
+            delays.video.len(),
+            delays.audio.len(),
+            delays.lip_sync.len(),
+            theirs.delays.len(),
+            mouth.len(),
+            mixed.height,
             theirs.decode_ms.unwrap_or_default(),
         );
     }
@@ -138,7 +194,10 @@ impl Row {
     fn write(&self, text: &mut String) {
         let Self { what, unit, ours, beside, bar } = self;
         let (beside, ratio) = match beside {
-            Some((name, value)) => (format!("{name}: {} {unit}", figure(*value)), format!("{:.2} ×", ours / value)),
+            Some((name, value)) => {
+                let ratio = if *value == 0.0 { "–".to_owned() } else { format!("{:.2} ×", ours / value) };
+                (format!("{name}: {} {unit}", figure(*value)), ratio)
+            }
             None => ("–".to_owned(), "–".to_owned()),
         };
         let _ = writeln!(text, "| {what} | {} {unit} | {beside} | {ratio} | {bar} |", figure(*ours));
@@ -150,6 +209,7 @@ fn figure(value: f64) -> String {
     match value {
         _ if value >= 100.0 => format!("{value:.0}"),
         _ if value >= 10.0 => format!("{value:.1}"),
+        0.0 => "0".to_owned(),
         _ if value >= 1.0 => format!("{value:.2}"),
         _ => format!("{value:.3}"),
     }
