@@ -18,6 +18,8 @@ use visavis_transport::{
 
 use crate::Bytes;
 
+/// How long a closed connection may take to be gone.
+const AFTERMATH: Duration = Duration::from_secs(5);
 /// Candidates, or datagrams, of one input.
 const MOST: usize = 32;
 
@@ -55,8 +57,16 @@ pub(crate) fn description(data: &[u8]) {
             let _ = transport.add_candidate(Candidate { candidate: line.to_owned(), ..Candidate::default() }).await;
         }
         world.host("us").sleep(Duration::from_millis(200)).await;
-        transport.close().await;
+        close(&world, transport).await;
     });
+}
+
+/// Whatever came, nothing of a connection stays behind.
+async fn close(world: &World, transport: Transport) {
+    transport.close().await;
+    drop(transport);
+    world.host("us").sleep(AFTERMATH).await;
+    assert_eq!(world.tasks(), 0, "tasks go on behind a connection that was closed");
 }
 
 /// Where we are, as we tell the other side.
@@ -86,7 +96,7 @@ pub(crate) fn datagrams(data: &[u8]) {
             send(&socket, to, input.chunk()).await;
             host.sleep(Duration::from_millis(20)).await;
         }
-        transport.close().await;
+        close(&world, transport).await;
     });
 }
 

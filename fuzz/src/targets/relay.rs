@@ -99,7 +99,7 @@ impl Relay {
         Self { now, table, clients: (0..CLIENTS).map(client).collect(), out: Vec::new(), transactions: 0 }
     }
 
-    fn from_client(&mut self, client: usize, datagram: &[u8]) {
+    fn say(&mut self, client: usize, datagram: &[u8]) {
         let address = self.clients[client].address;
         match self.table.from_client(self.now, address, datagram, &mut self.out) {
             Effect::Nothing => {}
@@ -134,7 +134,7 @@ impl Relay {
             .attribute(attribute::REALM, REALM.as_bytes())
             .attribute(attribute::NONCE, client.nonce.as_bytes())
             .signed(&client.key);
-        self.from_client(number, &message);
+        self.say(number, &message);
     }
 
     fn attribute(&self, message: Builder, input: &mut Bytes<'_>) -> Builder {
@@ -163,7 +163,7 @@ pub(crate) fn relay(data: &[u8]) {
         match input.byte() % 5 {
             0 => {
                 let number = usize::from(input.byte()) % CLIENTS;
-                relay.from_client(number, input.chunk());
+                relay.say(number, input.chunk());
             }
             1 => relay.signed(&mut input),
             2 => {
@@ -176,13 +176,13 @@ pub(crate) fn relay(data: &[u8]) {
                 let mut framed = Vec::new();
                 let (number, channel) = (usize::from(input.byte()) % CLIENTS, input.word());
                 channel_data::write(channel, input.chunk(), &mut framed);
-                relay.from_client(number, &framed);
+                relay.say(number, &framed);
             }
             _ => relay.now += Duration::from_secs(input.word().into()),
         }
         assert!(relay.table.counts().allocations <= 4, "more allocations than it may have");
     }
     relay.now += 2 * RelayLimits::default().longest;
-    relay.from_client(0, &[]);
+    relay.say(0, &[]);
     assert_eq!(relay.table.counts().allocations, 0, "an allocation outlives all its deadlines");
 }
