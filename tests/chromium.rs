@@ -21,7 +21,7 @@ use visavis_engine::frame::{FramePool, Size, VideoFrame};
 use visavis_engine::signaling::RoomCode;
 use visavis_engine::transport::TransportConfig;
 use visavis_engine::{
-    Call, CallConfig, CallStats, DeviceReport, Devices, Event, Host, Sinks, VideoSettings, WebSocketConnector,
+    Call, CallConfig, CallStats, DeviceReport, Devices, Event, Host, Sinks, SoundSettings, VideoSettings, WebSocketConnector,
 };
 use visavis_testkit::{quality, sound};
 
@@ -84,6 +84,7 @@ impl Ours {
                 speaker: SpeakerChoice::Silence,
             },
             media: MediaState { microphone: true, camera: true },
+            sound: SoundSettings::default(),
             video: VideoSettings::default(),
             sinks,
             seed: 7,

@@ -12,7 +12,7 @@ use visavis_engine::frame::VideoFrame;
 use visavis_engine::signaling::RoomCode;
 use visavis_engine::transport::TransportConfig;
 use visavis_engine::{
-    Call, CallConfig, Event, FrameSink, Host, Sinks, VideoSettings, WebSocketConnector,
+    Call, CallConfig, Event, FrameSink, Host, Sinks, SoundSettings, VideoSettings, WebSocketConnector,
 };
 
 use crate::browser::Page;
@@ -88,6 +88,7 @@ pub(crate) fn start_on(
         transport: TransportConfig::default(),
         devices: clip.devices(),
         media: MediaState { microphone: true, camera: true },
+        sound: SoundSettings::default(),
         video: VideoSettings::default(),
         sinks,
         seed,

@@ -1,12 +1,13 @@
 //! Microphone → Opus → transport, and transport → playout buffer → Opus → speaker: one future, one thread, one clock.
 //!
-//! Both directions turn on the same tick, because the echo canceller will need what is played beside what is heard.
+//! Both directions turn on the same tick, because the echo canceller needs what is played beside what is heard.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
 use visavis_device::{DeviceError, Microphone, MicrophoneChoice, Speaker, SpeakerChoice};
+use visavis_dsp::SoundProcessing;
 use visavis_transport::{MediaSender, PacketSource};
 
 use crate::audio_in::AudioIn;
@@ -15,6 +16,7 @@ use crate::counters::Counters;
 use crate::devices::DeviceOpener;
 use crate::event::DeviceReport;
 use crate::host::Host;
+use crate::processing::Processing;
 
 /// How often the devices are looked after: half a block.
 const TICK: Duration = Duration::from_millis(5);
@@ -29,6 +31,8 @@ pub(crate) enum AudioCommand {
     Speaker(Option<SpeakerChoice>),
     /// Whether what the microphone hears is sent.
     Mute(bool),
+    /// How what it hears is processed.
+    Process(SoundProcessing),
     /// A connection is there: its sound comes from here.
     Receive(PacketSource),
     /// The call is up: send here.
@@ -104,6 +108,7 @@ pub(crate) struct Audio {
     pub(crate) packets: Option<PacketSource>,
     pub(crate) output: AudioOut,
     pub(crate) input: AudioIn,
+    pub(crate) processing: Processing,
 }
 
 #[derive(Default)]
@@ -139,6 +144,7 @@ impl Audio {
                 if choice.is_none() {
                     self.report(DeviceReport::Microphone(None));
                 }
+                self.processing.heard_from(choice.as_ref());
                 devices.microphone.want(choice);
             }
             AudioCommand::Speaker(choice) => {
@@ -148,6 +154,7 @@ impl Audio {
                 devices.speaker.want(choice);
             }
             AudioCommand::Mute(muted) => self.output.mute(muted),
+            AudioCommand::Process(processing) => self.processing.set(processing),
             AudioCommand::Receive(packets) => {
                 self.packets = Some(packets);
                 self.input.restart();
@@ -187,7 +194,8 @@ impl Audio {
     }
 
     fn use_speaker(&mut self, devices: &mut DevicesInUse, device: Box<dyn Speaker>) {
-        match self.input.drain_to(device.rate_hz()) {
+        let rate_hz = device.rate_hz();
+        match self.input.drain_to(rate_hz).and_then(|()| self.processing.played_by(rate_hz)) {
             Ok(()) => {
                 self.report(DeviceReport::Speaker(Some(device.name().to_owned())));
                 devices.speaker.device = Some(device);
@@ -205,7 +213,8 @@ impl Audio {
             self.report(DeviceReport::speaker_failed(error));
         }
         if let Some(microphone) = &mut devices.microphone.device
-            && let Err(error) = self.output.hear(self.host.media_now(), microphone.as_mut(), &self.counters)
+            && let Err(error) =
+                self.output.hear(self.host.media_now(), microphone.as_mut(), &mut self.processing, &self.counters)
         {
             devices.microphone.device = None;
             self.report(DeviceReport::microphone_failed(error));
@@ -220,9 +229,13 @@ impl Audio {
                 let wanted = speaker.wanted(self.host.media_now())?;
                 let samples = self.input.take(now, speaker.queued(), wanted);
                 speaker.write(samples);
+                self.processing.played(samples, speaker.queued());
             }
             // Without a speaker the buffer must not fill up, and a recorder still wants the sound.
-            None => self.input.discard(now, TICK),
+            None => {
+                self.input.discard(now, TICK);
+                self.processing.nothing_played(TICK);
+            }
         }
         Ok(())
     }

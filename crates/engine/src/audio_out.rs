@@ -10,6 +10,7 @@ use visavis_frame::{AUDIO_CLOCK_HZ, AudioBlock, BLOCK_SAMPLES, BitRate, RtpPacke
 use visavis_transport::MediaSender;
 
 use crate::counters::Counters;
+use crate::processing::Processing;
 
 /// What speech in full quality takes (RFC 7587, section 3.1.1).
 const RATE: BitRate = BitRate::from_kbps(40);
@@ -96,13 +97,16 @@ impl AudioOut {
         &mut self,
         now: Timestamp,
         microphone: &mut dyn Microphone,
+        processing: &mut Processing,
         counters: &Counters,
     ) -> Result<(), DeviceError> {
         self.heard_at = Some(now);
         self.heard.clear();
         microphone.read(now, &mut self.heard)?;
         self.cut_into_blocks();
-        for block in std::mem::take(&mut self.blocks) {
+        for mut block in std::mem::take(&mut self.blocks) {
+            // Muted too, so that the echo is known when it is wanted.
+            processing.process(&mut block);
             self.meter.push(if self.muted { &AudioBlock::SILENCE } else { &block });
             counters.microphone_level(self.meter.rms_dbfs());
             match self.half.take() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use visavis_call::{Intent, MediaState};
 use visavis_codec::VideoTarget;
 use visavis_device::{CameraChoice, MicrophoneChoice, SpeakerChoice, VideoFormat};
+use visavis_dsp::SoundProcessing;
 use visavis_frame::{BitRate, LatestSlot, VideoFrame};
 use visavis_transport::{Limits, TransportConfig};
 
@@ -80,6 +81,15 @@ impl VideoSettings {
     }
 }
 
+/// How what the microphone hears is processed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SoundSettings {
+    /// Echo canceller, noise suppression, gain; everything is on by default.
+    pub processing: SoundProcessing,
+    /// Process stand-ins for microphones (tones, files, test speech) too; by default they pass as they are.
+    pub stand_ins_too: bool,
+}
+
 /// Everything that a call is made from.
 pub struct CallConfig {
     /// Start, or join.
@@ -94,6 +104,8 @@ pub struct CallConfig {
     pub devices: Devices,
     /// What is on from the start.
     pub media: MediaState,
+    /// How sound is processed.
+    pub sound: SoundSettings,
     /// How video is sent.
     pub video: VideoSettings,
     /// Where pictures and sound go.

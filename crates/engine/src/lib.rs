@@ -14,6 +14,7 @@ mod devices;
 mod event;
 mod host;
 mod peer_link;
+mod processing;
 mod run;
 mod scale;
 mod server_url;
@@ -32,7 +33,7 @@ use futures::channel::mpsc;
 use visavis_call::{Session, SessionConfig};
 use visavis_transport::Certificate;
 
-pub use config::{CallConfig, Devices, FrameSink, Sinks, SoundSink, VideoSettings};
+pub use config::{CallConfig, Devices, FrameSink, Sinks, SoundSettings, SoundSink, VideoSettings};
 pub use counters::QualityLimitation;
 pub use devices::{DeviceOpener, SystemDevices};
 pub use event::{DeviceReport, Event, LocalMedia};
@@ -42,6 +43,7 @@ pub use socket::{Connector, SocketSender, WebSocketConnector};
 pub use stats::{CallStats, Inbound, Outbound, Path, PathEnd};
 pub use visavis_call as call;
 pub use visavis_device as device;
+pub use visavis_dsp::{NoiseSuppression, SoundProcessing};
 pub use visavis_frame as frame;
 pub use visavis_signaling as signaling;
 pub use visavis_transport as transport;
@@ -50,6 +52,7 @@ use crate::audio::Audio;
 use crate::audio_in::AudioIn;
 use crate::audio_out::AudioOut;
 use crate::counters::Counters;
+use crate::processing::Processing;
 use crate::run::{CallLoop, Inbox, Wiring, Wish};
 use crate::video_in::VideoIn;
 use crate::video_out::VideoOut;
@@ -92,6 +95,11 @@ impl Call {
     /// Uses these devices from now on.
     pub fn use_devices(&self, devices: Devices) {
         self.wish(Wish::Devices(devices));
+    }
+
+    /// Processes what the microphone hears like this from now on.
+    pub fn set_sound_processing(&self, processing: SoundProcessing) {
+        self.wish(Wish::Process(processing));
     }
 
     fn wish(&self, wish: Wish) {
@@ -141,6 +149,7 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
         packets: None,
         output: AudioOut::new(start_at as u16, (start_at >> 16) as u32)?,
         input: AudioIn::new(config.sinks.remote_audio)?,
+        processing: Processing::new(config.sound),
     };
     let pictures_out = VideoOut {
         host: host.clone(),

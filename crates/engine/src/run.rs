@@ -11,6 +11,7 @@ use futures::channel::mpsc;
 use futures::future::{Either, ready, select};
 use futures::{FutureExt, Stream, StreamExt, pin_mut, select_biased, stream};
 use visavis_call::{CallState, Command, Input, MediaState, Session, SocketInput};
+use visavis_dsp::SoundProcessing;
 use visavis_transport::{MediaSender, PacketSource, TransportConfig};
 
 use crate::audio::AudioCommand;
@@ -30,6 +31,7 @@ pub(crate) enum Wish {
     Microphone(bool),
     Camera(bool),
     Devices(Devices),
+    Process(SoundProcessing),
 }
 
 /// How often a call measures itself.
@@ -220,6 +222,10 @@ impl CallLoop {
             Wish::Devices(devices) => {
                 let old = std::mem::replace(&mut self.wiring.devices, devices);
                 self.reopen_changed(&old);
+            }
+            Wish::Process(processing) => {
+                // Where the sound has ended in a panic, the reports say so.
+                let _ = self.wiring.audio.unbounded_send(AudioCommand::Process(processing));
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use visavis_engine::device::{CameraChoice, MicrophoneChoice, SpeakerChoice};
 use visavis_engine::transport::IceServer;
+use visavis_engine::{NoiseSuppression, SoundProcessing, SoundSettings};
 
 /// Video calls without a window: two people, one room code.
 ///
@@ -60,6 +61,18 @@ pub(crate) struct CallArgs {
     #[arg(long, default_value = "default", value_name = "SPEAKER")]
     pub(crate) speaker: SpeakerChoice,
 
+    /// Take out of the microphone's sound what the speaker plays
+    #[arg(long, value_name = "on|off", value_parser = switch)]
+    pub(crate) echo_canceller: Option<bool>,
+
+    /// Take out steady noise
+    #[arg(long, value_name = "off|low|high", value_parser = noise_suppression)]
+    pub(crate) noise_suppression: Option<NoiseSuppression>,
+
+    /// Even out loudness
+    #[arg(long, value_name = "on|off", value_parser = switch)]
+    pub(crate) gain: Option<bool>,
+
     /// Write what is received into this folder: remote.h264, remote.wav, and with --raw remote.y4m
     #[arg(long, value_name = "DIR")]
     pub(crate) record: Option<PathBuf>,
@@ -72,9 +85,17 @@ pub(crate) struct CallArgs {
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
 
-    /// One JSON object a line: states, path, statistics
+    /// One JSON object a line: states, path, statistics as webrtc-stats names them
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// When the call is over, write what happened and its statistics into this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+
+    /// Leave the code, addresses and device names in the report
+    #[arg(long, requires = "report")]
+    pub(crate) report_open: bool,
 
     /// A STUN or TURN server; repeatable: stun:host:port, or turn:host:port,user,password
     #[arg(long = "ice", value_name = "SERVER", value_parser = ice_server)]
@@ -83,6 +104,20 @@ pub(crate) struct CallArgs {
     /// Use relayed addresses only
     #[arg(long)]
     pub(crate) relay_only: bool,
+}
+
+impl CallArgs {
+    /// How sound is processed: as asked, by default everything (noise suppression low); tones and files only when asked.
+    pub(crate) fn sound(&self) -> SoundSettings {
+        let default = SoundProcessing::default();
+        let processing = SoundProcessing {
+            echo_canceller: self.echo_canceller.unwrap_or(default.echo_canceller),
+            noise_suppression: self.noise_suppression.unwrap_or(default.noise_suppression),
+            gain: self.gain.unwrap_or(default.gain),
+        };
+        let asked = self.echo_canceller.is_some() || self.noise_suppression.is_some() || self.gain.is_some();
+        SoundSettings { processing, stand_ins_too: asked }
+    }
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -107,6 +142,23 @@ pub(crate) struct DemoArgs {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| format!("{text} isn't a number of seconds"))?;
     Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text} isn't a time that can be waited"))
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("{text} is neither on nor off")),
+    }
+}
+
+fn noise_suppression(text: &str) -> Result<NoiseSuppression, String> {
+    match text {
+        "off" => Ok(NoiseSuppression::Off),
+        "low" => Ok(NoiseSuppression::Low),
+        "high" => Ok(NoiseSuppression::High),
+        _ => Err(format!("{text} is neither off, low nor high")),
+    }
 }
 
 fn ice_server(text: &str) -> Result<IceServer, String> {
@@ -136,6 +188,8 @@ mod tests {
         assert!(seconds("soon").unwrap_err().contains("soon"));
         assert!(seconds("-1").is_err());
         assert!(ice_server("http://x").is_err());
+        assert!(switch("yes").unwrap_err().contains("yes"));
+        assert!(noise_suppression("some").is_err());
         let turn = ice_server("turn:relay.example:3478,me,pass,word").unwrap();
         assert_eq!((turn.username.as_str(), turn.credential.as_str()), ("me", "pass,word"));
     }

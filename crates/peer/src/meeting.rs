@@ -11,7 +11,7 @@ use visavis_engine::call::{CallState, CloseReason, Intent, MediaState};
 use visavis_engine::device::{CameraChoice, MicrophoneChoice};
 use visavis_engine::signaling::RoomCode;
 use visavis_engine::transport::TransportConfig;
-use visavis_engine::{Call, CallConfig, Devices, Event, Host, Sinks, VideoSettings, WebSocketConnector, server_url};
+use visavis_engine::{Call, CallConfig, Devices, Event, Host, Sinks, SoundSettings, VideoSettings, WebSocketConnector, server_url};
 use visavis_server::Embedded;
 
 use crate::args::CallArgs;
@@ -60,7 +60,7 @@ async fn run(args: &CallArgs, intent: Intent, servers: Vec<String>) -> Result<Ex
         MediaState { microphone: args.mic != MicrophoneChoice::None, camera: args.camera != CameraChoice::None };
     let transport =
         TransportConfig { ice_servers: args.ice.clone(), relay_only: args.relay_only, ..TransportConfig::default() };
-    let config = CallConfig { media, transport, ..config(intent, servers, devices, sinks)? };
+    let config = CallConfig { media, transport, sound: args.sound(), ..config(intent, servers, devices, sinks)? };
     let (call, events) = visavis_engine::start(&Host::tokio(), config).context("the call couldn't start")?;
     let mut reporter = Reporter::new(args.json);
     watch(&call, events, args.duration, |event| reporter.event(event)).await
@@ -77,6 +77,7 @@ pub(crate) fn config(intent: Intent, servers: Vec<String>, devices: Devices, sin
         transport: TransportConfig::default(),
         devices,
         media: MediaState { microphone: true, camera: true },
+        sound: SoundSettings::default(),
         video: VideoSettings::default(),
         sinks,
         seed: u64::from_le_bytes(seed),

@@ -11,7 +11,7 @@ use futures::channel::mpsc::UnboundedReceiver;
 use visavis_engine::call::{CloseReason, Intent};
 use visavis_engine::signaling::RoomCode;
 use visavis_engine::transport::{IceServer, TransportConfig};
-use visavis_engine::{Call, CallConfig, Event, Sinks, VideoSettings, WebSocketConnector, server_url};
+use visavis_engine::{Call, CallConfig, Event, Sinks, SoundSettings, VideoSettings, WebSocketConnector, server_url};
 use visavis_server::Embedded;
 
 use super::{Controller, Inner, Shell};
@@ -198,6 +198,7 @@ impl<S: Shell> Controller<S> {
             },
             devices: devices(settings).map_err(|error| error.text)?,
             media: inner.media,
+            sound: SoundSettings::default(),
             video: VideoSettings::default(),
             sinks: Sinks {
                 remote_video: vec![Box::new(self.feeds.remote.clone())],

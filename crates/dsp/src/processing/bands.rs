@@ -21,11 +21,9 @@ pub(super) type Bands = [[f32; BAND_SAMPLES]; BANDS];
 pub(super) struct Splitter(ThreeBandFilterBank);
 
 impl Splitter {
-    /// What isn't a number counts as silence: one would stay in the filters for good.
     pub(super) fn split(&mut self, block: &AudioBlock) -> Bands {
-        let tamed = block.samples.map(|s| if s.is_finite() { s.clamp(-1.0, 1.0) * FULL_SCALE } else { 0.0 });
         let mut bands = [[0.0; BAND_SAMPLES]; BANDS];
-        self.0.analysis(&tamed, &mut bands);
+        self.0.analysis(&block.samples.map(|s| s * FULL_SCALE), &mut bands);
         bands
     }
 }

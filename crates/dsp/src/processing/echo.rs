@@ -22,20 +22,20 @@ const CLIPPED: f32 = 32_700.0 / FULL_SCALE;
 /// hold what came of it.
 fn tuning() -> EchoCanceller3Config {
     let mut config = EchoCanceller3Config::default();
-    // In blocks of 4 ms. The default's 52 ms leave much of what a living room gives back to the suppressor, which takes the
-    // near voice with it; much more than 128 ms learns too slowly. The same in every phase.
+    // In blocks of 4 ms, the same in every phase. The default's 52 ms leave more of what a living room gives back to the
+    // suppressor, which takes the near voice with it; from 80 ms on some voices take ten seconds to learn from.
     for length in [
         &mut config.filter.refined.length_blocks,
         &mut config.filter.coarse.length_blocks,
         &mut config.filter.refined_initial.length_blocks,
         &mut config.filter.coarse_initial.length_blocks,
     ] {
-        *length = 32;
+        *length = 16;
     }
-    // What the filter was seen to remove is believed, up to 18 dB below 4 kHz and 15 dB above; the default believes 6 and
-    // 2 dB and suppresses the rest once more.
-    config.erle.max_l = 64.0;
-    config.erle.max_h = 32.0;
+    // What the filter was seen to remove is believed up to 12 dB below 4 kHz and 9 dB above; the default believes 6 and 2 dB
+    // and suppresses the rest once more.
+    config.erle.max_l = 16.0;
+    config.erle.max_h = 8.0;
     config.erle.onset_detection = false;
     // How the echo's power falls from block to block beyond the filter: as in a room of 0.7 s, and faster while the near
     // voice is the louder one and hides the rest.
@@ -47,7 +47,7 @@ fn tuning() -> EchoCanceller3Config {
     suppressor.normal_tuning.mask_hf.enr_suppress = 0.4;
     suppressor.nearend_tuning.mask_hf.enr_transparent = 2.0;
     suppressor.nearend_tuning.mask_hf.enr_suppress = 3.0;
-    // Opens three times as fast after an echo: syllables are short.
+    // Opens faster after an echo: syllables are short.
     suppressor.normal_tuning.max_inc_factor = 8.0;
     suppressor.nearend_tuning.max_inc_factor = 8.0;
     // A near voice is noticed after 40 ms and for 400 ms after its last loud moment.

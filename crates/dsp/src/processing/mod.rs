@@ -113,7 +113,9 @@ impl SoundProcessor {
 
     /// Processes the next 10 ms from the microphone. `delay` is the time from a block's [`Self::analyse_playback`] until
     /// the speaker plays it, and from when the microphone heard this block until now; at most [`MAX_DELAY`] counts.
+    /// Whatever comes in, numbers within −1.0..=1.0 go out.
     pub fn process(&mut self, block: &mut AudioBlock, delay: Duration) {
+        tame(block);
         if let Some(banded) = &mut self.banded {
             banded.process(block, delay);
         }
@@ -127,6 +129,11 @@ impl SoundProcessor {
     pub fn echo(&self) -> Option<EchoStats> {
         Some(self.banded.as_ref()?.echo.as_ref()?.stats())
     }
+}
+
+/// What isn't a number becomes silence, since one would stay in the filters for good.
+fn tame(block: &mut AudioBlock) {
+    block.samples.iter_mut().for_each(|s| *s = if s.is_finite() { s.clamp(-1.0, 1.0) } else { 0.0 });
 }
 
 fn is_banded(settings: SoundProcessing) -> bool {
@@ -170,7 +177,9 @@ impl Banded {
 
     fn analyse_playback(&mut self, block: &AudioBlock) {
         if let Some(echo) = &mut self.echo {
-            echo.analyse_playback(&self.played.split(block));
+            let mut block = block.clone();
+            tame(&mut block);
+            echo.analyse_playback(&self.played.split(&block));
         }
     }
 

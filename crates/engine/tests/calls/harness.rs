@@ -17,7 +17,7 @@ use visavis_engine::transport::TransportConfig;
 use visavis_engine::transport::runtime::Runtime;
 use visavis_engine::{
     BoxFuture, Call, CallConfig, CallStats, Connector, DeviceOpener, Devices, Event, FrameSink, Host, MediaThreads,
-    Sinks, SocketSender, SystemDevices, VideoSettings, start,
+    Sinks, SocketSender, SoundSettings, SystemDevices, VideoSettings, start,
 };
 use visavis_testkit::net::{HostRuntime, LinkConfig, SignalingServer, World};
 
@@ -117,6 +117,7 @@ pub(crate) struct Party {
 pub(crate) struct Equipment {
     pub(crate) devices: Devices,
     pub(crate) media: MediaState,
+    pub(crate) sound: SoundSettings,
     pub(crate) opener: Arc<dyn DeviceOpener>,
     /// Besides the record of what it sees.
     pub(crate) self_view: Vec<Box<dyn FrameSink>>,
@@ -131,6 +132,7 @@ impl Default for Equipment {
                 speaker: SpeakerChoice::Silence,
             },
             media: MediaState { microphone: true, camera: true },
+            sound: SoundSettings::default(),
             opener: Arc::new(SystemDevices),
             self_view: Vec::new(),
         }
@@ -160,6 +162,7 @@ impl Party {
             transport: TransportConfig { bind: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)], ..TransportConfig::default() },
             devices: with.devices,
             media: with.media,
+            sound: with.sound,
             video: VideoSettings { format: VideoFormat { size: Size::SMALL, fps: FPS }, rate: BitRate::from_kbps(400) },
             sinks: Sinks {
                 remote_video: vec![Box::new(remote.clone())],
