@@ -55,6 +55,7 @@ packages() {
       echo build-essential pkg-config nasm cmake libclang-dev libasound2-dev curl ca-certificates git ;;
     debian-desktop | ubuntu-desktop)
       echo libwebkit2gtk-4.1-dev libayatana-appindicator3-dev librsvg2-dev libxdo-dev libssl-dev file python3-venv ;;
+    debian-targets | ubuntu-targets) echo gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix ;;
     debian-camera) echo qemu-system-x86 busybox-static kmod v4l-utils cpio ;;
     debian-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils \
         chromium chromium-driver ;;
@@ -80,6 +81,7 @@ why() {
   case $1 in
     build) echo "to compile the codecs and to reach the sound card" ;;
     desktop) echo "for the app's window" ;;
+    targets) echo "to compile the C and C++ of the Windows build" ;;
     camera) echo "for a virtual machine with a camera" ;;
     *) echo "for the tests: a virtual display and browsers to call" ;;
   esac

@@ -125,8 +125,7 @@ check_all_targets() {
   build_ui
   make_stubs
   choose_compiler
-  [ "$(system_family)" != debian ] || command -v x86_64-w64-mingw32-g++ >/dev/null 2>&1 ||
-    install_packages debian gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix </dev/null >"$ALL_TARGETS/mingw.log" 2>&1
+  need_packages targets
   for target in $TARGETS; do
     begin=$SECONDS
     if (check_target "$target"); then
