@@ -11,7 +11,7 @@ const BASE_WINDOW: f64 = 20.0;
 /// The shortest ways are kept per slice of so many seconds.
 const SLICE: f64 = 0.5;
 /// Packets sent within so many seconds of the newest tell of the queue,
-const RECENT: f64 = 0.08;
+const RECENT: f64 = 0.03;
 /// or so many, where fewer were sent,
 const RECENT_PACKETS: usize = 5;
 /// but none older than this, seconds.

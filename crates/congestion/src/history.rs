@@ -24,6 +24,10 @@ pub(crate) struct Heard {
 pub(crate) struct History {
     packets: BTreeMap<u64, Entry>,
     unheard: usize,
+    /// The newest packet that was heard of.
+    newest: Option<u64>,
+    /// Bytes sent after it.
+    beyond: usize,
 }
 
 #[derive(Debug)]
@@ -38,7 +42,13 @@ impl History {
         self.unheard > 0
     }
 
+    /// Bytes sent after the newest packet that was heard of: what is surely on its way. Older ones may be lost, or the word of them.
+    pub(crate) fn bytes_in_flight(&self) -> usize {
+        self.beyond
+    }
+
     pub(crate) fn insert(&mut self, sent: Sent) {
+        self.beyond = self.beyond.saturating_add(sent.size);
         if let Some(old) = self.packets.insert(sent.sequence, Entry { sent, lost: false })
             && !old.lost
         {
@@ -59,6 +69,12 @@ impl History {
     /// What is new in a report, in the order of arrival; lost packets first. A packet that was called lost may still arrive.
     pub(crate) fn resolve(&mut self, arrivals: &[Arrival]) -> Vec<Heard> {
         let mut heard: Vec<Heard> = arrivals.iter().filter_map(|arrival| self.resolve_one(arrival)).collect();
+        let newest = heard.iter().map(|heard| heard.sent.sequence).max();
+        if newest > self.newest {
+            self.newest = newest;
+            let after = newest.and_then(|newest| newest.checked_add(1)).map(|from| self.packets.range(from..));
+            self.beyond = after.into_iter().flatten().map(|(_, entry)| entry.sent.size).sum();
+        }
         heard.sort_by(|a, b| match (a.received, b.received) {
             (Some(a), Some(b)) => a.total_cmp(&b),
             (a, b) => a.is_some().cmp(&b.is_some()),

@@ -15,6 +15,8 @@ const LEAST_PACKETS: usize = 20;
 const HARMLESS: f64 = 0.03;
 /// Loss must pass the path's own share by this much to count again.
 const BEYOND: f64 = 0.06;
+/// The encoder and the pacer need so long to follow a cut.
+const LAG: Duration = Duration::from_millis(250);
 /// After an experiment the next one waits so long.
 const REST: Duration = Duration::from_secs(2);
 /// The path's own share is forgotten by this factor a second.
@@ -91,7 +93,7 @@ impl Loss {
         if resting || self.packets.len() < LEAST_PACKETS || self.share() <= HARMLESS.max(self.inherent + BEYOND) {
             return Verdict::Fine;
         }
-        self.experiment = Some(Experiment { since: now, loss: self.share(), rate });
+        self.experiment = Some(Experiment { since: now + LAG, loss: self.share(), rate });
         Verdict::Cut
     }
 

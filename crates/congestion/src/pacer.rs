@@ -14,6 +14,8 @@ use crate::packet::{Kind, Probe, ProbeId};
 
 /// How far behind its schedule the pacer may catch up at once: what a late timer costs.
 const CATCH_UP: Duration = Duration::from_millis(5);
+/// Speech puts pictures off by at most so much.
+const AUDIO_DEBT: Duration = Duration::from_millis(40);
 /// Video that has waited for longer than this makes the encoder skip pictures.
 const VIDEO_AGE_LIMIT: Duration = Duration::from_millis(120);
 /// A probe that found nothing to send for so long is given up.
@@ -68,8 +70,9 @@ pub struct Pacer<P> {
     /// Bytes of resends and video that wait.
     bytes: usize,
     rate: BitRate,
-    /// When the next packet other than audio may leave.
-    next: Instant,
+    /// Bits that left ahead of the pace, at `settled`; below zero: behind it.
+    debt: f64,
+    settled: Instant,
     probes: VecDeque<Probe>,
     running: Option<Running>,
 }
@@ -85,7 +88,8 @@ impl<P> Pacer<P> {
             padding: VecDeque::new(),
             bytes: 0,
             rate,
-            next: now,
+            debt: 0.0,
+            settled: now,
             probes: VecDeque::new(),
             running: None,
         }
@@ -98,6 +102,7 @@ impl<P> Pacer<P> {
 
     /// Queues a probe; it begins with the next packet that isn't audio, or with padding.
     pub fn start_probe(&mut self, now: Instant, probe: Probe) {
+        self.settle(now);
         self.probes.push_back(probe);
         self.begin_probe(now);
     }
@@ -122,8 +127,11 @@ impl<P> Pacer<P> {
     /// The next packet whose time has come; call it until `None`.
     pub fn pop(&mut self, now: Instant) -> Option<Release<P>> {
         self.expire_probe(now);
+        self.settle(now);
         if let Some(packet) = self.audio.pop_front() {
-            self.charge(now, packet.size);
+            // Speech alone may be more than the pace; pictures must not wait for ever for that.
+            let most = self.pace_bps() * AUDIO_DEBT.as_secs_f64();
+            self.debt = (self.debt + bits(packet.size)).min(most.max(self.debt));
             return Some(Release { payload: packet.payload, kind: packet.kind, size: packet.size, probe: None });
         }
         // Padding was charged when it was asked for.
@@ -131,12 +139,12 @@ impl<P> Pacer<P> {
             let probe = self.count_in_probe(now, packet.size);
             return Some(Release { payload: packet.payload, kind: packet.kind, size: packet.size, probe });
         }
-        if self.next > now {
+        if self.debt > 0.0 {
             return None;
         }
         let packet = self.resends.pop_front().or_else(|| self.video.pop_front())?;
         self.bytes = self.bytes.saturating_sub(packet.size);
-        self.charge(now, packet.size);
+        self.debt += bits(packet.size);
         let probe = self.count_in_probe(now, packet.size);
         Some(Release { payload: packet.payload, kind: packet.kind, size: packet.size, probe })
     }
@@ -145,14 +153,14 @@ impl<P> Pacer<P> {
     /// [`Kind::Padding`]; whoever has none does nothing, and is asked again a little later. Call it once [`Pacer::pop`] gave `None`, until `None`.
     pub fn wants_padding(&mut self, now: Instant) -> Option<usize> {
         self.expire_probe(now);
+        self.settle(now);
         let running = self.running.as_ref()?;
-        if self.next > now || self.bytes > 0 || !self.padding.is_empty() {
+        if self.debt > 0.0 || self.bytes > 0 || !self.padding.is_empty() {
             return None;
         }
-        // Small enough that the probe gets its number of packets.
-        let left = running.probe.bytes.saturating_sub(running.bytes).max(1);
-        let wanted = left.clamp(200, PADDING_SIZE);
-        self.charge(now, wanted);
+        // Small enough that the probe gets its number of packets without becoming longer.
+        let wanted = (running.probe.bytes / running.probe.packets.max(1) as usize).clamp(200, PADDING_SIZE);
+        self.debt += bits(wanted);
         Some(wanted)
     }
 
@@ -160,7 +168,7 @@ impl<P> Pacer<P> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let at_once = self.audio.front().or_else(|| self.padding.front()).map(|packet| packet.since);
-        at_once.or_else(|| (self.bytes > 0 || self.running.is_some()).then_some(self.next))
+        at_once.or_else(|| (self.bytes > 0 || self.running.is_some()).then(|| self.debt_free()))
     }
 
     /// What waits, and for how long.
@@ -169,7 +177,7 @@ impl<P> Pacer<P> {
         Backlog {
             oldest_video: self.video.front().map(|packet| now.saturating_duration_since(packet.since)),
             bytes: self.bytes,
-            drain: duration_of(self.bytes, self.rate),
+            drain: Duration::from_secs_f64(bits(self.bytes) / self.rate.bps().max(1_000) as f64),
         }
     }
 
@@ -179,13 +187,23 @@ impl<P> Pacer<P> {
         self.backlog(now).oldest_video.is_some_and(|age| age > VIDEO_AGE_LIMIT)
     }
 
-    fn pace(&self) -> BitRate {
-        self.running.as_ref().map_or(self.rate, |running| running.probe.rate.max(self.rate))
+    fn pace_bps(&self) -> f64 {
+        let pace = self.running.as_ref().map_or(self.rate, |running| running.probe.rate.max(self.rate));
+        pace.bps().max(1_000) as f64
     }
 
-    fn charge(&mut self, now: Instant, size: usize) {
-        let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
-        self.next = self.next.max(earliest) + duration_of(size, self.pace());
+    /// Pays the debt for the time that has passed.
+    fn settle(&mut self, now: Instant) {
+        let pace = self.pace_bps();
+        let passed = now.saturating_duration_since(self.settled).as_secs_f64();
+        self.debt = (self.debt - passed * pace).max(-CATCH_UP.as_secs_f64() * pace);
+        self.settled = self.settled.max(now);
+    }
+
+    fn debt_free(&self) -> Instant {
+        // A microsecond more, so that rounding doesn't wake anybody for nothing.
+        let wait = if self.debt > 0.0 { self.debt / self.pace_bps() + 1e-6 } else { 0.0 };
+        self.settled + Duration::from_secs_f64(wait.min(10.0))
     }
 
     fn begin_probe(&mut self, now: Instant) {
@@ -215,6 +233,6 @@ impl<P> Pacer<P> {
     }
 }
 
-fn duration_of(bytes: usize, rate: BitRate) -> Duration {
-    Duration::from_secs_f64(bytes as f64 * 8.0 / rate.bps().max(1000) as f64)
+fn bits(bytes: usize) -> f64 {
+    bytes as f64 * 8.0
 }

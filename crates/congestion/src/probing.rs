@@ -11,19 +11,21 @@ use crate::history::Heard;
 use crate::packet::{Probe, ProbeId, Sent};
 
 /// Between probes of a path whose limit is known.
-pub(crate) const PERIOD: Duration = Duration::from_millis(1000);
+pub(crate) const PERIOD: Duration = Duration::from_millis(1300);
 /// A probe of which nothing was heard for so long has failed.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// Fewer packets can't tell a rate.
 const PACKETS: u32 = 5;
 /// A probe lasts at least so long, seconds,
-const SHORTEST: f64 = 0.015;
+const SHORTEST: f64 = 0.02;
 /// and on a path with jitter up to this.
-const LONGEST: f64 = 0.045;
+const LONGEST: f64 = 0.05;
 /// Of the largest packet, bytes on the wire.
 const PACKET: f64 = 1250.0;
-/// A probe that comes out at this share of its rate was not held up.
-const CLEAN: f64 = 0.88;
+/// A probe that took this much longer to arrive than to leave, as a share of its time, was not held up,
+const STRETCH: f64 = 0.12;
+/// nor one that was stretched by so many times the jitter.
+const STRETCH_JITTER: f64 = 1.5;
 
 /// What a probe showed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,11 +53,21 @@ pub(crate) struct Prober {
     out: Option<Out>,
     /// The earliest time for the next one.
     not_before: Option<Instant>,
+    found_limit: bool,
 }
 
 impl Prober {
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.out.is_none() && self.not_before.is_none_or(|at| at <= now)
+    }
+
+    /// Whether the last probe found the path's limit.
+    pub(crate) fn found_limit(&self) -> bool {
+        self.found_limit
+    }
+
+    pub(crate) fn note(&mut self, finding: Option<Finding>) {
+        self.found_limit = finding.is_some_and(|finding| !finding.clean);
     }
 
     /// When a probe may be wanted, or is given up.
@@ -68,7 +80,7 @@ impl Prober {
     }
 
     pub(crate) fn ask(&mut self, now: Instant, rate: f64, jitter: f64) {
-        let time = (jitter * 6.0).clamp(SHORTEST, LONGEST);
+        let time = (jitter * 10.0).clamp(SHORTEST, LONGEST);
         let id = ProbeId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
         let bytes = (rate * time / 8.0).max(0.0) as usize;
@@ -110,13 +122,13 @@ impl Prober {
     }
 
     /// The finding, once all of the probe is heard of; `Some(None)` when it failed. `inherent` is the share of packets that the path loses anyway.
-    pub(crate) fn conclude(&mut self, now: Instant, inherent: f64) -> Option<Option<Finding>> {
+    pub(crate) fn conclude(&mut self, now: Instant, inherent: f64, jitter: f64) -> Option<Option<Finding>> {
         let out = self.out.as_ref()?;
         let bytes: usize = out.sent.iter().map(|sent| sent.size).sum();
         let all_sent = out.sent.len() >= PACKETS as usize && bytes >= out.probe.bytes;
         let all_heard = out.heard.len() + out.lost >= out.sent.len();
         if all_sent && all_heard {
-            let finding = measure(&out.heard, out.sent.len(), inherent);
+            let finding = measure(&out.heard, out.sent.len(), inherent, jitter);
             self.out = None;
             return Some(finding);
         }
@@ -129,7 +141,7 @@ impl Prober {
     }
 }
 
-fn measure(heard: &[(f64, f64, usize)], sent: usize, inherent: f64) -> Option<Finding> {
+fn measure(heard: &[(f64, f64, usize)], sent: usize, inherent: f64, jitter: f64) -> Option<Finding> {
     if heard.len() < 4 || heard.len() * 2 < sent {
         return None;
     }
@@ -145,5 +157,6 @@ fn measure(heard: &[(f64, f64, usize)], sent: usize, inherent: f64) -> Option<Fi
     let one = bits / heard.len() as f64;
     let got_through = 1.0 / (1.0 - inherent.clamp(0.0, 0.9));
     let (rate_in, rate_out) = ((bits - one) / went * got_through, (bits - one) / came * got_through);
-    Some(Finding { rate: rate_out.min(rate_in), clean: rate_out >= rate_in * CLEAN })
+    let clean = came - went <= (went * STRETCH).max(jitter.min(LONGEST / 5.0) * STRETCH_JITTER);
+    Some(Finding { rate: if clean { rate_in } else { rate_out.min(rate_in) }, clean })
 }
