@@ -197,7 +197,8 @@ impl Mind {
             TransportAction::AddCandidate(candidate) => transport.add_candidate(candidate).await.unwrap(),
             TransportAction::SendControl(text) => transport.send_control(&text).await.unwrap(),
             TransportAction::Close => self.transport = None,
-            other => panic!("a joiner is never asked for {other:?}"),
+            // It has no other servers than its own, and a joiner makes no offers.
+            _ => {}
         }
     }
 
