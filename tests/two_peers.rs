@@ -212,7 +212,7 @@ fn devices_that_are_not_there_are_named_and_the_call_goes_on() {
     while lost.len() < 3 || !connected {
         let line = bob.line().expect("the call ended before all was said");
         let event: Value = serde_json::from_str(&line).unwrap();
-        if event["event"] == "device-lost" {
+        if event["event"] == "device-lost" || event["event"] == "device-stand-in" {
             assert!(!event["text"].as_str().unwrap().is_empty(), "{event}");
             lost.insert(event["kind"].as_str().unwrap().to_owned());
         }

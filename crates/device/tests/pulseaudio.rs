@@ -129,3 +129,74 @@ fn inside_the_server_dies() {
     let unknown = open_microphone(&"nobody's microphone".parse().unwrap());
     assert_eq!(unknown.err(), Some(DeviceError::NotFound { name: "nobody's microphone".to_owned() }));
 }
+
+#[test]
+fn a_choice_is_followed_as_devices_come_and_go() {
+    sound_server::inside("inside_devices_come_and_go");
+}
+
+#[test]
+#[ignore = "runs inside a_choice_is_followed_as_devices_come_and_go"]
+fn inside_devices_come_and_go() {
+    let server = SoundServer::start(TWO_DEVICES);
+    let second = server.plug(&["module-null-sink", "sink_name=spk2"]);
+    let chosen = SpeakerChoice::Named("spk2".to_owned());
+    let speaker = open_speaker(&chosen).unwrap().unwrap();
+    assert_eq!((speaker.stands_in_for(), speaker.is_outdated()), (None, false));
+
+    server.unplug(&second);
+    until("the speaker's going", || speaker.is_outdated());
+    let stand_in = open_speaker(&chosen).unwrap().unwrap();
+    assert_eq!(stand_in.stands_in_for(), Some("spk2"));
+    server.plug(&["module-null-sink", "sink_name=spk2"]);
+    until("the speaker's return", || stand_in.is_outdated());
+    assert_eq!(open_speaker(&chosen).unwrap().unwrap().stands_in_for(), None);
+
+    let default = open_speaker(&SpeakerChoice::Default).unwrap().unwrap();
+    server.command(&["set-default-sink", "spk2"]);
+    until("another default", || default.is_outdated());
+
+    // What is left are monitors, in which the other side would hear itself.
+    let microphone = open_microphone(&MicrophoneChoice::Default).unwrap().unwrap();
+    server.unplug_all("module-remap-source");
+    until("the microphone's going", || microphone.is_outdated());
+    let none = open_microphone(&MicrophoneChoice::Default).err();
+    assert_eq!(none, Some(DeviceError::None { kind: "microphone" }));
+}
+
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(10), "{what} wasn't noticed");
+        sleep(Duration::from_millis(5));
+    }
+    println!("{what} was noticed after {:?}", start.elapsed());
+}
+
+#[test]
+fn opening_again_and_again_leaves_nothing_behind() {
+    sound_server::inside("inside_nothing_is_left");
+}
+
+#[test]
+#[ignore = "runs inside opening_again_and_again_leaves_nothing_behind"]
+fn inside_nothing_is_left() {
+    let _server = SoundServer::start(TWO_DEVICES);
+    let entries = |folder: &str| std::fs::read_dir(folder).unwrap().count();
+    let counts = || (entries("/proc/self/task"), entries("/proc/self/fd"));
+    let open = || {
+        drop((open_speaker(&SpeakerChoice::Default).unwrap(), open_microphone(&MicrophoneChoice::Default).unwrap()));
+        drop(list_devices());
+    };
+    open();
+    sleep(Duration::from_secs(1));
+    let before = counts();
+    (0..5).for_each(|_| open());
+    let settled = || counts().0 <= before.0 && counts().1 <= before.1;
+    let start = Instant::now();
+    while !settled() && start.elapsed() < Duration::from_secs(5) {
+        sleep(Duration::from_millis(20));
+    }
+    println!("threads and descriptors: {before:?} before, {:?} after", counts());
+    assert!(settled());
+}

@@ -5,7 +5,7 @@
 //! for their temperature, so the integral finds that figure and the proportional part takes what is left. It is slow on
 //! purpose; what moves faster than it can follow is the network's doing, and the playout buffer's to mend.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The most that the rate is bent, parts per million: under a hundredth of a semitone.
 pub const MOST_BEND_PPM: f64 = 500.0;
@@ -25,7 +25,7 @@ const STEP: Duration = Duration::from_millis(100);
 /// Follows what waits between two clocks.
 #[derive(Clone, Debug, Default)]
 pub struct DriftControl {
-    seen: Option<Instant>,
+    seen: Option<Duration>,
     excess_ms: Option<f64>,
     integral_ppm: f64,
     ppm: f64,
@@ -38,15 +38,15 @@ impl DriftControl {
         Self::default()
     }
 
-    /// Takes how much more waits than should, milliseconds; negative when it is too little. Gives the new bend for
-    /// [`crate::Resampler::set_ratio_adjust`] when it is time to change it: with too much waiting it is negative, so that fewer
-    /// samples come out for those that go in.
-    pub fn observe(&mut self, now: Instant, excess_ms: f64) -> Option<f64> {
+    /// Takes how much more waits than should, milliseconds; negative when it is too little. `now` counts from whatever
+    /// beginning. Gives the new bend for [`crate::Resampler::set_ratio_adjust`] when it is time to change it: with too much
+    /// waiting it is negative, so that fewer samples come out for those that go in.
+    pub fn observe(&mut self, now: Duration, excess_ms: f64) -> Option<f64> {
         let Some(seen) = self.seen else {
             (self.seen, self.excess_ms) = (Some(now), Some(excess_ms));
             return None;
         };
-        let passed = now.saturating_duration_since(seen);
+        let passed = now.saturating_sub(seen);
         if passed < STEP {
             return None;
         }

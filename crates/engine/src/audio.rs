@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::channel::{mpsc, oneshot};
+use futures::channel::mpsc;
 use visavis_device::{DeviceError, Microphone, MicrophoneChoice, Speaker, SpeakerChoice};
 use visavis_dsp::SoundProcessing;
 use visavis_transport::{MediaSender, PacketSource};
@@ -13,15 +13,13 @@ use visavis_transport::{MediaSender, PacketSource};
 use crate::audio_in::AudioIn;
 use crate::audio_out::AudioOut;
 use crate::counters::Counters;
-use crate::devices::DeviceOpener;
 use crate::event::DeviceReport;
 use crate::host::Host;
+use crate::wanted::{Look, Wanted};
 use crate::processing::Processing;
 
 /// How often the devices are looked after: half a block.
 const TICK: Duration = Duration::from_millis(5);
-/// A device that failed is tried again this often.
-const REOPEN: Duration = Duration::from_secs(2);
 
 /// What the engine tells this side.
 pub(crate) enum AudioCommand {
@@ -41,66 +39,6 @@ pub(crate) enum AudioCommand {
     Stop,
 }
 
-/// A device that is wanted: open, or to be tried again at some time.
-struct Wanted<C, D: ?Sized> {
-    choice: Option<C>,
-    device: Option<Box<D>>,
-    opening: Option<oneshot::Receiver<Opened<D>>>,
-    ticks_to_retry: u32,
-}
-
-/// What came of opening a device; `Ok(None)`: the choice is to have none.
-type Opened<D> = Result<Option<Box<D>>, DeviceError>;
-
-/// What a look at a device that is being opened gave.
-enum Look<D: ?Sized> {
-    /// Nothing new.
-    Nothing,
-    /// It is open, or won't be.
-    Done(Opened<D>),
-    /// The one who opened it didn't live to tell.
-    Panicked,
-}
-
-impl<C, D: ?Sized> Default for Wanted<C, D> {
-    fn default() -> Self {
-        Self { choice: None, device: None, opening: None, ticks_to_retry: 0 }
-    }
-}
-
-impl<C: Clone + Send + 'static, D: ?Sized + Send + 'static> Wanted<C, D> {
-    fn want(&mut self, choice: Option<C>) {
-        *self = Self { choice, ..Self::default() };
-    }
-
-    /// Starts opening when it is time for that. Opening may take seconds, so it happens elsewhere; a result that nobody
-    /// waits for any more is dropped, and the device with it.
-    fn open_if_due(&mut self, host: &Host, name: &'static str, open: fn(&dyn DeviceOpener, &C) -> Opened<D>) {
-        if self.device.is_some() || self.opening.is_some() {
-            return;
-        }
-        let Some(choice) = self.choice.clone() else { return };
-        if self.ticks_to_retry > 0 {
-            self.ticks_to_retry -= 1;
-            return;
-        }
-        self.ticks_to_retry = u32::try_from(REOPEN.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX);
-        let devices = host.devices();
-        self.opening = Some(host.blocking(name, move || open(devices.as_ref(), &choice)));
-    }
-
-    fn look(&mut self) -> Look<D> {
-        let Some(opening) = &mut self.opening else { return Look::Nothing };
-        let look = match opening.try_recv() {
-            Ok(None) => return Look::Nothing,
-            Ok(Some(opened)) => Look::Done(opened),
-            Err(oneshot::Canceled) => Look::Panicked,
-        };
-        self.opening = None;
-        look
-    }
-}
-
 pub(crate) struct Audio {
     pub(crate) host: Host,
     pub(crate) counters: Arc<Counters>,
@@ -111,10 +49,20 @@ pub(crate) struct Audio {
     pub(crate) processing: Processing,
 }
 
+type WantedMicrophone = Wanted<MicrophoneChoice, dyn Microphone>;
+type WantedSpeaker = Wanted<SpeakerChoice, dyn Speaker>;
+
 #[derive(Default)]
 struct DevicesInUse {
-    microphone: Wanted<MicrophoneChoice, dyn Microphone>,
-    speaker: Wanted<SpeakerChoice, dyn Speaker>,
+    microphone: WantedMicrophone,
+    speaker: WantedSpeaker,
+}
+
+impl DevicesInUse {
+    async fn close(&mut self) {
+        self.microphone.close().await;
+        self.speaker.close().await;
+    }
 }
 
 impl Audio {
@@ -126,7 +74,7 @@ impl Audio {
             loop {
                 match commands.try_recv() {
                     Ok(command) => self.on_command(&mut devices, command),
-                    Err(mpsc::TryRecvError::Closed) => return,
+                    Err(mpsc::TryRecvError::Closed) => return devices.close().await,
                     Err(mpsc::TryRecvError::Empty) => break,
                 }
             }
@@ -165,42 +113,67 @@ impl Audio {
     }
 
     fn open_what_is_due(&mut self, devices: &mut DevicesInUse) {
-        devices.microphone.open_if_due(&self.host, "microphone-open", |from, choice| from.microphone(choice));
-        match devices.microphone.look() {
+        let microphone = &mut devices.microphone;
+        microphone.open_if_due(
+            &self.host,
+            "microphone-open",
+            |open| open.is_outdated(),
+            |from, choice| from.microphone(choice),
+        );
+        match microphone.look() {
             Look::Nothing => {}
-            Look::Done(Ok(Some(device))) => self.use_microphone(devices, device),
+            Look::Done(Ok(Some(device))) => self.use_microphone(microphone, device),
             Look::Done(Ok(None)) => self.on_command(devices, AudioCommand::Microphone(None)),
-            Look::Done(Err(error)) => self.report(DeviceReport::microphone_failed(error)),
+            Look::Done(Err(error)) => self.lost_microphone(microphone, error),
             Look::Panicked => self.report(DeviceReport::panicked("microphone")),
         }
-        devices.speaker.open_if_due(&self.host, "speaker-open", |from, choice| from.speaker(choice));
-        match devices.speaker.look() {
+        let speaker = &mut devices.speaker;
+        speaker.open_if_due(&self.host, "speaker-open", |open| open.is_outdated(), |from, choice| from.speaker(choice));
+        match speaker.look() {
             Look::Nothing => {}
-            Look::Done(Ok(Some(device))) => self.use_speaker(devices, device),
+            Look::Done(Ok(Some(device))) => self.use_speaker(speaker, device),
             Look::Done(Ok(None)) => self.on_command(devices, AudioCommand::Speaker(None)),
-            Look::Done(Err(error)) => self.report(DeviceReport::speaker_failed(error)),
+            Look::Done(Err(error)) => self.lost_speaker(speaker, error),
             Look::Panicked => self.report(DeviceReport::panicked("speaker")),
         }
     }
 
-    fn use_microphone(&mut self, devices: &mut DevicesInUse, device: Box<dyn Microphone>) {
-        match self.output.source(self.host.media_now(), device.rate_hz()) {
-            Ok(()) => {
-                self.report(DeviceReport::Microphone(Some(device.name().to_owned())));
-                devices.microphone.device = Some(device);
-            }
-            Err(error) => self.report(DeviceReport::Failed { what: "microphone", reason: error.to_string() }),
+    fn use_microphone(&mut self, wanted: &mut WantedMicrophone, device: Box<dyn Microphone>) {
+        if let Err(error) = self.output.source(self.host.media_now(), device.rate_hz()) {
+            self.report(DeviceReport::Failed { what: "microphone", reason: error.to_string() });
+            return;
+        }
+        self.report(DeviceReport::Microphone(Some(device.name().to_owned())));
+        self.report_stand_in("microphone", device.stands_in_for(), device.name());
+        wanted.adopt(self.host.now(), device);
+    }
+
+    fn use_speaker(&mut self, wanted: &mut WantedSpeaker, device: Box<dyn Speaker>) {
+        let rate_hz = device.rate_hz();
+        if let Err(error) = self.input.drain_to(rate_hz).and_then(|()| self.processing.played_by(rate_hz)) {
+            self.report(DeviceReport::Failed { what: "speaker", reason: error.to_string() });
+            return;
+        }
+        self.report(DeviceReport::Speaker(Some(device.name().to_owned())));
+        self.report_stand_in("speaker", device.stands_in_for(), device.name());
+        wanted.adopt(self.host.now(), device);
+    }
+
+    fn report_stand_in(&self, kind: &'static str, wanted: Option<&str>, used: &str) {
+        if let Some(wanted) = wanted {
+            self.report(DeviceReport::StandIn { kind, wanted: wanted.to_owned(), used: used.to_owned() });
         }
     }
 
-    fn use_speaker(&mut self, devices: &mut DevicesInUse, device: Box<dyn Speaker>) {
-        let rate_hz = device.rate_hz();
-        match self.input.drain_to(rate_hz).and_then(|()| self.processing.played_by(rate_hz)) {
-            Ok(()) => {
-                self.report(DeviceReport::Speaker(Some(device.name().to_owned())));
-                devices.speaker.device = Some(device);
-            }
-            Err(error) => self.report(DeviceReport::Failed { what: "speaker", reason: error.to_string() }),
+    fn lost_microphone(&self, wanted: &mut WantedMicrophone, error: DeviceError) {
+        if wanted.lose(&error) {
+            self.report(DeviceReport::microphone_failed(error));
+        }
+    }
+
+    fn lost_speaker(&self, wanted: &mut WantedSpeaker, error: DeviceError) {
+        if wanted.lose(&error) {
+            self.report(DeviceReport::speaker_failed(error));
         }
     }
 
@@ -209,22 +182,20 @@ impl Audio {
             self.input.insert(packet.arrival, packet.packet);
         }
         if let Err(error) = self.play(devices) {
-            devices.speaker.device = None;
-            self.report(DeviceReport::speaker_failed(error));
+            self.lost_speaker(&mut devices.speaker, error);
         }
-        if let Some(microphone) = &mut devices.microphone.device
+        if let Some(microphone) = devices.microphone.device()
             && let Err(error) =
-                self.output.hear(self.host.media_now(), microphone.as_mut(), &mut self.processing, &self.counters)
+                self.output.hear(self.host.media_now(), microphone, &mut self.processing, &self.counters)
         {
-            devices.microphone.device = None;
-            self.report(DeviceReport::microphone_failed(error));
+            self.lost_microphone(&mut devices.microphone, error);
         }
         self.counters.playout(self.input.stats());
     }
 
     fn play(&mut self, devices: &mut DevicesInUse) -> Result<(), DeviceError> {
         let now = self.host.now();
-        match &mut devices.speaker.device {
+        match devices.speaker.device() {
             Some(speaker) => {
                 let wanted = speaker.wanted(self.host.media_now())?;
                 let samples = self.input.take(now, speaker.queued(), wanted);

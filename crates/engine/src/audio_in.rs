@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use visavis_codec::{AudioDecoder, AudioPayload, CodecError, opus};
+use visavis_codec::{AudioDecoder, AudioPayload, opus};
 use visavis_dsp::{
-    PlayoutAction, PlayoutBuffer, PlayoutConfig, PlayoutStats, ResampleError, Resampler, Speed, TimeScaler,
+    DriftControl, PlayoutAction, PlayoutBuffer, PlayoutConfig, PlayoutStats, ResampleError, Resampler, Speed,
+    TimeScaler,
 };
 use visavis_frame::{RtpPacket, SAMPLE_RATE_HZ};
 
+use crate::StartError;
 use crate::audio_out::PACKET_SAMPLES;
 use crate::config::SoundSink;
 
@@ -16,7 +18,11 @@ pub(crate) struct AudioIn {
     decoder: opus::Decoder,
     /// The speaker's rate.
     rate_hz: u32,
-    resampler: Option<Resampler>,
+    /// To the speaker's rate and clock.
+    resampler: Resampler,
+    drift: DriftControl,
+    /// When the first sound was asked for.
+    began: Option<Instant>,
     sinks: Vec<SoundSink>,
     scaler: TimeScaler,
     decoded: Vec<f32>,
@@ -29,12 +35,14 @@ pub(crate) struct AudioIn {
 }
 
 impl AudioIn {
-    pub(crate) fn new(sinks: Vec<SoundSink>) -> Result<Self, CodecError> {
+    pub(crate) fn new(sinks: Vec<SoundSink>) -> Result<Self, StartError> {
         Ok(Self {
             buffer: PlayoutBuffer::new(PlayoutConfig::default()),
             decoder: opus::Decoder::new()?,
             rate_hz: SAMPLE_RATE_HZ,
-            resampler: None,
+            resampler: Resampler::new(SAMPLE_RATE_HZ, SAMPLE_RATE_HZ)?,
+            drift: DriftControl::new(),
+            began: None,
             sinks,
             scaler: TimeScaler::new(),
             decoded: Vec::new(),
@@ -56,17 +64,16 @@ impl AudioIn {
     /// A new stream of the other side begins.
     pub(crate) fn restart(&mut self) {
         self.buffer = PlayoutBuffer::new(PlayoutConfig::default());
+        self.drift = DriftControl::new();
     }
 
     /// A new speaker, of this rate.
     pub(crate) fn drain_to(&mut self, rate_hz: u32) -> Result<(), ResampleError> {
         self.ready.clear();
         self.read = 0;
-        self.resampler = None;
+        self.resampler = Resampler::new(SAMPLE_RATE_HZ, rate_hz)?;
         self.rate_hz = rate_hz.max(1);
-        if rate_hz != SAMPLE_RATE_HZ {
-            self.resampler = Some(Resampler::new(SAMPLE_RATE_HZ, rate_hz)?);
-        }
+        self.drift = DriftControl::new();
         Ok(())
     }
 
@@ -103,13 +110,27 @@ impl AudioIn {
         for sink in &mut self.sinks {
             sink(&self.scaled);
         }
-        let Some(resampler) = &mut self.resampler else {
-            self.ready.extend_from_slice(&self.scaled);
-            return;
-        };
-        if let Err(error) = resampler.process(&self.scaled, &mut self.ready) {
+        self.follow_the_speaker(now);
+        if let Err(error) = self.resampler.process(&self.scaled, &mut self.ready) {
             tracing::warn!(%error, "sound couldn't be resampled");
             self.ready.extend_from_slice(&self.scaled);
+        }
+    }
+
+    /// The other side's microphone and our speaker have clocks of their own: what waits in the buffer tells them apart.
+    fn follow_the_speaker(&mut self, now: Instant) {
+        let stats = self.buffer.stats();
+        if stats.delay.is_zero() {
+            // Nothing is being played.
+            self.drift.restart();
+            return;
+        }
+        let excess_ms = (stats.delay.as_secs_f64() - stats.target.as_secs_f64()) * 1000.0;
+        let passed = now.saturating_duration_since(*self.began.get_or_insert(now));
+        if let Some(ppm) = self.drift.observe(passed, excess_ms)
+            && let Err(error) = self.resampler.set_ratio_adjust(ppm)
+        {
+            tracing::warn!(%error, "the speaker's clock can't be followed");
         }
     }
 
@@ -135,3 +156,6 @@ impl AudioIn {
         as_it_is
     }
 }
+
+#[cfg(test)]
+mod tests;

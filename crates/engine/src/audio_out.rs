@@ -5,12 +5,13 @@ use std::time::Duration;
 use futures::FutureExt;
 use visavis_codec::{AudioEncoder, CodecError, opus};
 use visavis_device::{DeviceError, Microphone};
-use visavis_dsp::{Blocker, LevelMeter, ResampleError, Resampler};
-use visavis_frame::{AUDIO_CLOCK_HZ, AudioBlock, BLOCK_SAMPLES, BitRate, RtpPacket, SAMPLE_RATE_HZ, Timestamp};
+use visavis_dsp::{Blocker, LevelMeter, ResampleError};
+use visavis_frame::{AUDIO_CLOCK_HZ, AudioBlock, BLOCK_SAMPLES, BitRate, RtpPacket, Timestamp};
 use visavis_transport::MediaSender;
 
 use crate::counters::Counters;
 use crate::processing::Processing;
+use crate::steady::SteadyMicrophone;
 
 /// What speech in full quality takes (RFC 7587, section 3.1.1).
 const RATE: BitRate = BitRate::from_kbps(40);
@@ -31,7 +32,7 @@ pub(crate) struct AudioOut {
     encoder: opus::Encoder,
     to: Option<MediaSender>,
     muted: bool,
-    resampler: Option<Resampler>,
+    clock: Option<SteadyMicrophone>,
     blocker: Blocker,
     half: Option<AudioBlock>,
     meter: LevelMeter,
@@ -53,7 +54,7 @@ impl AudioOut {
             encoder: opus::Encoder::new(RATE)?,
             to: None,
             muted: false,
-            resampler: None,
+            clock: None,
             blocker: Blocker::new(),
             half: None,
             meter: LevelMeter::new(),
@@ -85,10 +86,7 @@ impl AudioOut {
         self.talkspurt = true;
         self.blocker.clear();
         self.half = None;
-        self.resampler = None;
-        if rate_hz != SAMPLE_RATE_HZ {
-            self.resampler = Some(Resampler::new(rate_hz, SAMPLE_RATE_HZ)?);
-        }
+        self.clock = Some(SteadyMicrophone::new(rate_hz)?);
         Ok(())
     }
 
@@ -103,7 +101,7 @@ impl AudioOut {
         self.heard_at = Some(now);
         self.heard.clear();
         microphone.read(now, &mut self.heard)?;
-        self.cut_into_blocks();
+        self.cut_into_blocks(now);
         for mut block in std::mem::take(&mut self.blocks) {
             // Muted too, so that the echo is known when it is wanted.
             processing.process(&mut block);
@@ -117,19 +115,14 @@ impl AudioOut {
         Ok(())
     }
 
-    fn cut_into_blocks(&mut self) {
-        let Self { resampler, resampled, heard, blocker, blocks, .. } = self;
-        let samples = match resampler {
-            Some(resampler) => {
-                resampled.clear();
-                if let Err(error) = resampler.process(heard, resampled) {
-                    tracing::warn!(%error, "sound couldn't be resampled");
-                }
-                resampled
-            }
-            None => heard,
-        };
-        blocker.push(samples, |block| blocks.push(block.clone()));
+    fn cut_into_blocks(&mut self, now: Timestamp) {
+        let Self { clock, resampled, heard, blocker, blocks, .. } = self;
+        resampled.clear();
+        match clock {
+            Some(clock) => clock.process(now, heard, resampled),
+            None => resampled.extend_from_slice(heard),
+        }
+        blocker.push(resampled, |block| blocks.push(block.clone()));
     }
 
     fn packet(&mut self, blocks: [&AudioBlock; 2]) {

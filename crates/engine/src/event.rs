@@ -61,6 +61,15 @@ pub enum DeviceReport {
     Microphone(Option<String>),
     /// This speaker is open; `None`: none is.
     Speaker(Option<String>),
+    /// The device that was chosen isn't connected. Another is used until it is back.
+    StandIn {
+        /// "microphone" or "speaker".
+        kind: &'static str,
+        /// What was chosen.
+        wanted: String,
+        /// What is used.
+        used: String,
+    },
     /// A device couldn't be opened or has failed; it is tried again by itself, and the call goes on without it.
     Lost {
         /// "camera", "microphone" or "speaker".

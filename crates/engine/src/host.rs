@@ -9,7 +9,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use futures::channel::oneshot;
+use futures::future::{Either, Shared, pending, select};
 use visavis_frame::Timestamp;
 use visavis_transport::runtime::Runtime;
 
@@ -25,6 +27,11 @@ pub trait MediaThreads: Send + Sync {
 
     /// Runs something that may block for seconds (opening a camera), and gives its result to nobody but its own closure.
     fn block(&self, name: &'static str, work: Box<dyn FnOnce() + Send>);
+
+    /// Waits, by the runtime's timers. Never done where the runtime has ended.
+    fn sleep(&self, runtime: &Arc<dyn Runtime>, duration: Duration) -> BoxFuture<()> {
+        runtime.sleep(duration)
+    }
 }
 
 /// The engine's surroundings. Cheap to clone.
@@ -56,7 +63,7 @@ impl Host {
     /// Outside of a tokio runtime.
     #[must_use]
     pub fn tokio() -> Self {
-        let threads = DedicatedThreads { handle: tokio::runtime::Handle::current() };
+        let threads = DedicatedThreads::new(tokio::runtime::Handle::current());
         Self::new(visavis_transport::tokio_runtime(), Arc::new(threads))
     }
 
@@ -91,7 +98,7 @@ impl Host {
 
     /// Waits.
     pub async fn sleep(&self, duration: Duration) {
-        self.runtime.sleep(duration).await;
+        self.threads.sleep(&self.runtime, duration).await;
     }
 
     /// Waits until then; not at all when that has passed.
@@ -133,18 +140,47 @@ impl Host {
     }
 }
 
+/// Threads that end with their tokio runtime: a timer of a runtime that has ended panics when it is looked at.
 struct DedicatedThreads {
     handle: tokio::runtime::Handle,
+    /// Resolved when the runtime ends.
+    ended: Shared<oneshot::Receiver<()>>,
+    /// Lets go of the task that watches for that, when nobody needs it any more.
+    _needed: oneshot::Sender<()>,
+}
+
+impl DedicatedThreads {
+    fn new(handle: tokio::runtime::Handle) -> Self {
+        let (alive, ended) = oneshot::channel();
+        let (needed, unneeded) = oneshot::channel::<()>();
+        // A runtime drops its tasks before its timers, and `alive` with this one.
+        handle.spawn(async move {
+            let _alive = alive;
+            // Cancelled, since nothing is ever sent.
+            let _ = unneeded.await;
+        });
+        Self { handle, ended: ended.shared(), _needed: needed }
+    }
 }
 
 impl MediaThreads for DedicatedThreads {
     fn spawn(&self, name: &'static str, future: BoxFuture<()>) {
-        let handle = self.handle.clone();
-        start_thread(name, move || handle.block_on(future));
+        let (handle, ended) = (self.handle.clone(), self.ended.clone());
+        start_thread(name, move || drop(handle.block_on(select(ended, future))));
     }
 
     fn block(&self, name: &'static str, work: Box<dyn FnOnce() + Send>) {
         start_thread(name, work);
+    }
+
+    fn sleep(&self, runtime: &Arc<dyn Runtime>, duration: Duration) -> BoxFuture<()> {
+        let wait = select(self.ended.clone(), runtime.sleep(duration));
+        Box::pin(async move {
+            // What waits when the runtime ends is never woken; its thread leaves it behind.
+            if let Either::Left(_) = wait.await {
+                pending::<()>().await;
+            }
+        })
     }
 }
 

@@ -20,9 +20,11 @@ mod scale;
 mod server_url;
 mod socket;
 mod stats;
+mod steady;
 mod tls;
 mod video_in;
 mod video_out;
+mod wanted;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -67,6 +69,9 @@ pub enum StartError {
     /// A codec can't be set up.
     #[error(transparent)]
     Codec(#[from] visavis_codec::CodecError),
+    /// Sound can't be resampled.
+    #[error(transparent)]
+    Resample(#[from] visavis_dsp::ResampleError),
     /// No certificate could be made.
     #[error(transparent)]
     Transport(#[from] visavis_transport::TransportError),

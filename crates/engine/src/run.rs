@@ -278,7 +278,7 @@ impl CallLoop {
                 "microphone" => (self.local.microphone, self.missing.microphone) = (None, true),
                 _ => self.local.speaker = None,
             },
-            DeviceReport::Failed { .. } => {}
+            DeviceReport::StandIn { .. } | DeviceReport::Failed { .. } => {}
         }
         if missing == self.missing || matches!(self.session.state(), CallState::Closed(_)) {
             self.tell(Event::Local(self.local.clone()));

@@ -92,6 +92,9 @@ fn as_text(event: &Event) -> Option<String> {
             Some(format!("The other side: microphone {}, camera {}.", on_off(media.microphone), on_off(media.camera)))
         }
         Event::Device(DeviceReport::Lost { error, .. }) => Some(format!("{error}; the call goes on without it.")),
+        Event::Device(DeviceReport::StandIn { wanted, used, .. }) => {
+            Some(format!("{wanted} isn't connected; {used} is used until it is."))
+        }
         Event::Device(DeviceReport::Failed { what, reason }) => Some(format!("{what}: {reason}")),
         _ => None,
     }
@@ -126,6 +129,12 @@ fn as_json(event: &Event) -> Option<Value> {
         }),
         Event::Device(DeviceReport::Lost { kind, error }) => {
             json!({"event": "device-lost", "kind": kind, "text": error.to_string()})
+        }
+        Event::Device(DeviceReport::StandIn { kind, wanted, used }) => {
+            json!({
+                "event": "device-stand-in", "kind": kind, "wanted": wanted, "used": used,
+                "text": format!("{wanted} isn't connected"),
+            })
         }
         Event::Device(DeviceReport::Failed { what, reason }) => {
             json!({"event": "failed", "what": what, "text": reason})

@@ -17,6 +17,10 @@ impl Model {
                 self.call.local.has_microphone = name.is_some();
             }
             DeviceReport::Speaker(_) => self.withdraw("speaker"),
+            DeviceReport::StandIn { kind, used, .. } => {
+                let text = format!("The {kind} that you chose isn't connected. {used} is used until it is.");
+                self.notice(kind, text, Some(NoticeAction::OpenSettings));
+            }
             DeviceReport::Lost { kind, error } => {
                 self.missing(kind);
                 let text = format!("{}. {}", sentence(&error.to_string()), without(kind));

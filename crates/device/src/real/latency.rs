@@ -11,9 +11,9 @@ use visavis_frame::Timestamp;
 const PERIODS: [u32; 4] = [240, 480, 960, 1920];
 /// The first to try.
 const FIRST: usize = 1;
-/// How much is kept queued beyond one callback for the time until the engine looks again: at first, more each time that
-/// it wasn't enough, and at most.
-const MARGIN: [Duration; 3] = [Duration::from_millis(3), Duration::from_millis(3), Duration::from_millis(40)];
+/// How much is kept queued beyond one callback for the time until the engine looks again: at first, and at most. Each time
+/// that it wasn't enough it is doubled.
+const MARGIN: [Duration; 2] = [Duration::from_millis(3), Duration::from_millis(40)];
 /// What runs out more than once within this time counts once: a busy machine stumbles over several callbacks.
 const ONE_STUMBLE: Duration = Duration::from_millis(500);
 /// So many times within [`SPELL`] that the system's own buffer ran out, and a longer one is due.
@@ -78,7 +78,7 @@ impl Stumbles {
             self.dry = dry;
             if self.dry_at.is_none_or(|at| now.since(at) > ONE_STUMBLE) {
                 self.dry_at = Some(now);
-                self.learnt.margin = (self.learnt.margin + MARGIN[1]).min(MARGIN[2]);
+                self.learnt.margin = (2 * self.learnt.margin).min(MARGIN[1]);
                 self.remember();
             }
         }
@@ -117,10 +117,10 @@ mod tests {
         assert_eq!(stumbles.margin(), MARGIN[0]);
         stumbles.see(ms(1_010), 1, 0);
         stumbles.see(ms(1_020), 2, 0);
-        assert_eq!(stumbles.margin(), MARGIN[0] + MARGIN[1], "one stumble");
+        assert_eq!(stumbles.margin(), 2 * MARGIN[0], "one stumble");
         (0..100).for_each(|step| stumbles.see(ms(2_000 + step * 1_000), 3 + step as u32, 0));
-        assert_eq!(stumbles.margin(), MARGIN[2]);
-        assert_eq!(Stumbles::new("margin".to_owned()).margin(), MARGIN[2]);
+        assert_eq!(stumbles.margin(), MARGIN[1]);
+        assert_eq!(Stumbles::new("margin".to_owned()).margin(), MARGIN[1]);
     }
 
     #[test]
