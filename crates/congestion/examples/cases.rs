@@ -12,8 +12,10 @@ fn main() {
     if let Some(name) = std::env::args().nth(1) {
         return trace(&name);
     }
-    println!("| case | start to 90% | slowest rise to 90% | slowest drop | used | queue p95 | most : least |");
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    println!(
+        "| case | start to 90% | slowest rise to 90% | slowest drop | used | queue p95 | after a drop | most : least |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for (name, case) in cases::all() {
         changes(name, &report(&case, &sim::run(&case)));
     }
@@ -31,12 +33,13 @@ fn seconds(value: f64) -> String {
 
 fn changes(name: &str, report: &Report) {
     println!(
-        "| {name} | {} | {} | {} | {:.0}% | {:.0} ms | {:.1} |",
+        "| {name} | {} | {} | {} | {:.0}% | {:.0} ms | {} | {:.1} |",
         seconds(report.rises.first().copied().unwrap_or(0.0)),
         seconds(report.slowest_rise()),
         seconds(report.slowest_drop()),
         report.used * 100.0,
         report.queue_ms,
+        if report.drops.is_empty() { "—".to_owned() } else { format!("{:.0} ms", report.drop_queue_ms) },
         report.fairness,
     );
 }

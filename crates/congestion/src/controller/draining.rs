@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Controller, Phase};
 
 /// A queue of so many seconds is congestion.
-const QUEUE_HIGH: f64 = 0.030;
+const QUEUE_HIGH: f64 = 0.025;
 /// A queue that is shorter is none.
 const QUEUE_LOW: f64 = 0.012;
 /// With more queue than this the rate doesn't grow, it yields.

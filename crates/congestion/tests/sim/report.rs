@@ -13,6 +13,8 @@ pub struct Report {
     pub used: f64,
     /// 95% of the packets waited no longer for others, ms; the worst flow's.
     pub queue_ms: f64,
+    /// The same from each drop of the capacity to its next change; the worst.
+    pub drop_queue_ms: f64,
     /// The most favoured flow's rate over the least favoured's in the last quarter.
     pub fairness: f64,
     /// Delivered media in the second half, all flows, kb/s.
@@ -62,18 +64,22 @@ pub fn report(case: &Case, traces: &[Trace]) -> Report {
         drops: Vec::new(),
         used: share_used(&all, case.seconds, usable),
         queue_ms: only.iter().map(|trace| trace.queue_ms(0.95, 0.0, case.seconds)).fold(0.0, f64::max),
+        drop_queue_ms: 0.0,
         fairness: fairness(&only, case.seconds),
         delivered_kbps: all.delivered_kbps(half, case.seconds),
         target_kbps: all.target_kbps(half, case.seconds),
         padding: all.padding / all.sent.iter().sum::<f64>().max(1.0),
     };
     let mut before = 0.0;
-    for (at, capacity) in &case.forward.capacity {
+    for (index, (at, capacity)) in case.forward.capacity.iter().enumerate() {
         let can = usable(*at);
         if can > before {
             report.rises.push(all.reaches(*at, can * 0.9 / 1e3));
         } else if can < before {
             report.drops.push(all.gets_under(*at, capacity / 1e3));
+            let until = case.forward.capacity.get(index + 1).map_or(case.seconds, |(next, _)| *next);
+            let waits = only.iter().map(|trace| trace.queue_ms(0.95, *at, until));
+            report.drop_queue_ms = waits.fold(report.drop_queue_ms, f64::max);
         }
         before = can;
     }
