@@ -15,8 +15,8 @@ use crate::audio_out::AudioOut;
 use crate::counters::Counters;
 use crate::event::DeviceReport;
 use crate::host::Host;
-use crate::wanted::{Look, Wanted};
 use crate::processing::Processing;
+use crate::wanted::{Look, Wanted};
 
 /// How often the devices are looked after: half a block.
 const TICK: Duration = Duration::from_millis(5);
