@@ -17,7 +17,7 @@ fn main() {
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for (name, case) in cases::all() {
-        changes(name, &report(&case, &sim::run(&case)));
+        changes(name, &case);
     }
     println!();
     println!("| one flow, second half | delivered | target | queue p95 | padding |");
@@ -27,20 +27,33 @@ fn main() {
     }
 }
 
-fn seconds(value: f64) -> String {
-    if value.is_finite() && value > 0.0 { format!("{value:.1} s") } else { "—".to_owned() }
+/// Each case is run with so many seeds.
+const SEEDS: u64 = 5;
+
+/// The median of the seeds, and the worst.
+fn spread(reports: &[Report], value: fn(&Report) -> f64, unit: &str, digits: usize) -> String {
+    let mut values: Vec<f64> = reports.iter().map(value).collect();
+    values.sort_by(f64::total_cmp);
+    let (median, worst) = (values[values.len() / 2], values[values.len() - 1]);
+    if worst.is_finite() && worst > 0.0 {
+        format!("{median:.digits$} ({worst:.digits$}){unit}")
+    } else {
+        "—".to_owned()
+    }
 }
 
-fn changes(name: &str, report: &Report) {
+fn changes(name: &str, case: &Case) {
+    let seeds = (0..SEEDS).map(|index| Case { seed: case.seed + 77 * index, ..case.clone() });
+    let reports: Vec<Report> = seeds.map(|case| report(&case, &sim::run(&case))).collect();
     println!(
-        "| {name} | {} | {} | {} | {:.0}% | {:.0} ms | {} | {:.1} |",
-        seconds(report.rises.first().copied().unwrap_or(0.0)),
-        seconds(report.slowest_rise()),
-        seconds(report.slowest_drop()),
-        report.used * 100.0,
-        report.queue_ms,
-        if report.drops.is_empty() { "—".to_owned() } else { format!("{:.0} ms", report.drop_queue_ms) },
-        report.fairness,
+        "| {name} | {} | {} | {} | {:.0}% | {} | {} | {} |",
+        spread(&reports, |report| report.rises.first().copied().unwrap_or(0.0), " s", 1),
+        spread(&reports, Report::slowest_rise, " s", 1),
+        spread(&reports, Report::slowest_drop, " s", 1),
+        reports.iter().map(|report| report.used).sum::<f64>() / SEEDS as f64 * 100.0,
+        spread(&reports, |report| report.queue_ms, " ms", 0),
+        spread(&reports, |report| report.drop_queue_ms, " ms", 0),
+        spread(&reports, |report| report.fairness, "", 1),
     );
 }
 

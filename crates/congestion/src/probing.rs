@@ -70,9 +70,9 @@ impl Prober {
         self.found_limit = finding.is_some_and(|finding| !finding.clean);
     }
 
-    /// When a probe may be wanted, or is given up.
+    /// When the probe that is out is given up. The next one is asked for with the feedback, which comes often enough.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.out.as_ref().map_or(self.not_before, |out| Some(out.asked + PATIENCE))
+        self.out.as_ref().map(|out| out.asked + PATIENCE)
     }
 
     pub(crate) fn rest(&mut self, now: Instant, time: Duration) {

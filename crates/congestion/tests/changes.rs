@@ -30,8 +30,8 @@ fn follows_a_drop_within_one_second_and_a_rise_within_three() {
 fn rfc8867_5_1_variable_capacity() {
     for delay_ms in [50, 100] {
         let found = judged(&cases::rfc8867_5_1(delay_ms));
-        assert!(found.slowest_drop() <= 1.0 && found.slowest_rise() <= 2.0, "{delay_ms} ms: {found:?}");
-        assert!(found.queue_ms <= 55.0 && found.used >= 0.9, "{delay_ms} ms: {found:?}");
+        assert!(found.slowest_drop() <= 1.0 && found.slowest_rise() <= 3.0, "{delay_ms} ms: {found:?}");
+        assert!(found.queue_ms <= 60.0 && found.used >= 0.9, "{delay_ms} ms: {found:?}");
     }
 }
 

@@ -117,3 +117,19 @@ fn silence_slows_the_sender_by_itself() {
     }
     assert_eq!(controller.estimate().target, limits.floor);
 }
+
+#[test]
+fn handling_a_timeout_moves_the_next_one_on() {
+    let mut now = start();
+    let limits =
+        Limits { floor: BitRate::from_kbps(50), start: BitRate::from_kbps(300), ceiling: BitRate::from_kbps(4_000) };
+    let mut controller = Controller::new(limits, now);
+    for sequence in 0..200 {
+        controller.on_sent(visavis_congestion::Sent { sequence, at: now, size: 500, kind: Kind::Video, probe: None });
+        while let Some(at) = controller.poll_timeout().filter(|at| *at <= now + Duration::from_millis(20)) {
+            controller.handle_timeout(at.max(now));
+            assert!(controller.poll_timeout().is_none_or(|next| next > at), "nothing came of it");
+        }
+        now += Duration::from_millis(20);
+    }
+}

@@ -129,6 +129,6 @@ impl Controller {
     /// Jitter of the path, seconds: what is left when the time that our own large packets take is set aside.
     pub(super) fn jitter(&self) -> f64 {
         let transmission = LARGE_PACKET / self.target.max(1.0);
-        (self.delay.jitter() - 0.3 * transmission).clamp(0.0, JITTER_MOST)
+        (self.delay.jitter() - 0.15 * transmission).clamp(0.0, JITTER_MOST)
     }
 }
