@@ -125,9 +125,14 @@ impl ServerProcess {
 
     /// Starts one at this address.
     pub fn start_at(address: &str) -> Self {
+        Self::start_with(address, &[])
+    }
+
+    /// Starts one at this address, with more arguments.
+    pub fn start_with(address: &str, more: &[&str]) -> Self {
         let address = address.to_owned();
         let mut command = Command::new(program("visavis-server"));
-        command.args(["--listen", &address]).stderr(Stdio::null());
+        command.args(["--listen", &address]).args(more).stderr(Stdio::null());
         let process = Process::start(&mut command);
         let start = Instant::now();
         while std::net::TcpStream::connect(&address).is_err() {

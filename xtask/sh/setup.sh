@@ -58,18 +58,18 @@ packages() {
     debian-targets | ubuntu-targets) echo gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix ;;
     debian-camera) echo qemu-system-x86 busybox-static kmod v4l-utils cpio ;;
     debian-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils \
-        chromium chromium-driver ;;
+        chromium chromium-driver coturn nftables iproute2 procps ;;
     ubuntu-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils \
-        chromium-browser chromium-chromedriver ;;
+        chromium-browser chromium-chromedriver coturn nftables iproute2 procps ;;
     fedora-build) echo gcc gcc-c++ make pkgconf-pkg-config nasm cmake clang-devel alsa-lib-devel curl git-core ;;
     fedora-desktop) echo webkit2gtk4.1-devel libappindicator-gtk3-devel librsvg2-devel libxdo-devel openssl-devel file python3 ;;
     fedora-test)
       echo xorg-x11-server-Xvfb xorg-x11-xauth dbus-x11 /usr/bin/WebKitWebDriver ImageMagick xdotool pulseaudio \
-        pulseaudio-utils chromium chromedriver ;;
+        pulseaudio-utils chromium chromedriver coturn coturn-utils nftables iproute procps-ng ;;
     arch-build) echo base-devel nasm cmake clang alsa-lib curl git ;;
     arch-desktop) echo webkit2gtk-4.1 libappindicator-gtk3 librsvg xdotool openssl file python ;;
     arch-test) echo xorg-server-xvfb xorg-xauth dbus webkitgtk-6.0 imagemagick xdotool \
-        pulseaudio chromium ;;
+        pulseaudio chromium coturn nftables iproute2 procps-ng ;;
     macos-build) echo nasm cmake ;;
     macos-desktop) echo python3 ;;
     *) ;;
@@ -153,6 +153,11 @@ need_packages() {
     tail -n 20 "$TOOLS/install.log" >&2
     give_up "The packages above could not be installed; the whole log is .tools/install.log."
   fi
+  # Debian starts a relay for everybody as soon as it is installed; the tests start their own.
+  case " $missing " in
+    *" coturn "*) as_root systemctl disable --now coturn >/dev/null 2>&1 || true ;;
+    *) ;;
+  esac
 }
 
 need_rust() {

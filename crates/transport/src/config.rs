@@ -39,13 +39,26 @@ impl Default for TransportConfig {
 impl TransportConfig {
     pub(crate) fn to_rtc(&self, certificate: &Certificate) -> Result<RTCConfiguration, TransportError> {
         let policy = if self.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
-        let servers = self.ice_servers.iter().map(to_rtc_server).collect::<Result<_, _>>()?;
+        let mut servers = self.ice_servers.iter().map(to_rtc_server).collect::<Result<Vec<_>, _>>()?;
+        if self.relay_only && !servers.iter().any(is_turn) {
+            servers.push(stand_in());
+        }
         Ok(RTCConfigurationBuilder::new()
             .with_ice_servers(servers)
             .with_ice_transport_policy(policy)
             .with_certificates(vec![certificate.inner()])
             .build())
     }
+}
+
+/// Relay-only wants a TURN server from the start, and the signalling server may name one only later. Until then nothing is
+/// gathered; were it, it would get no further than this machine.
+fn stand_in() -> RTCIceServer {
+    RTCIceServer { urls: vec!["turn:127.0.0.1:9".to_owned()], username: "none".to_owned(), credential: "none".to_owned() }
+}
+
+pub(crate) fn is_turn(server: &RTCIceServer) -> bool {
+    server.urls.iter().any(|url| url.starts_with("turn:"))
 }
 
 /// Those of them that can be used.

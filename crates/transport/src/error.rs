@@ -36,6 +36,9 @@ pub enum TransportError {
     /// A network address of this machine couldn't be used, or there is none.
     #[error("no network address of this machine can be used: {0}")]
     Network(String),
+    /// Only relayed addresses may be told, and no TURN server is known.
+    #[error("only relayed addresses may be used, and there is no TURN server: set one, or turn relay-only off")]
+    NoRelay,
     /// An entry in the list of STUN and TURN servers is unusable.
     #[error("the STUN or TURN server {url} can't be used: {reason}")]
     BadServer {

@@ -12,6 +12,7 @@ pub(crate) struct Privacy {
     pub(crate) relay_only: bool,
     /// Set by the person; those of the signalling server come in addition.
     pub(crate) own_servers: Vec<IceServer>,
+    has_relay: AtomicBool,
     told_any: AtomicBool,
     was_connected: AtomicBool,
 }
@@ -21,6 +22,7 @@ impl Privacy {
         Self {
             relay_only: config.relay_only,
             own_servers: config.ice_servers.clone(),
+            has_relay: AtomicBool::new(config.ice_servers.iter().any(|server| !server.credential.is_empty())),
             told_any: AtomicBool::new(false),
             was_connected: AtomicBool::new(false),
         }
@@ -38,6 +40,16 @@ impl Privacy {
     /// The description as the other side may see it.
     pub(crate) fn description(&self, sdp: String) -> String {
         if self.relay_only { without_own_addresses(&sdp) } else { sdp }
+    }
+
+    /// The servers are others now; whether one of them relays.
+    pub(crate) fn servers(&self, relay: bool) {
+        self.has_relay.store(relay, Ordering::Relaxed);
+    }
+
+    /// Whether there is no way at all to an address that may be told.
+    pub(crate) fn lacks_relay(&self) -> bool {
+        self.relay_only && !self.has_relay.load(Ordering::Relaxed)
     }
 
     pub(crate) fn connected(&self) {

@@ -19,7 +19,7 @@ pub(crate) struct RelayFlags {
     /// Serve STUN and relay TURN/UDP; this is the address by which the world reaches this machine
     #[arg(long, env = "VISAVIS_TURN_PUBLIC_ADDRESS", value_name = "IP")]
     turn_public_address: Option<IpAddr>,
-    /// Where STUN and TURN listen, UDP [default: port 3478 on all addresses]
+    /// Where STUN and TURN listen, UDP [default: port 3478 of the public address, or of all if this machine hasn't got it]
     #[arg(long, env = "VISAVIS_STUN_TURN_LISTEN", value_name = "ADDRESS:PORT")]
     stun_turn_listen: Option<SocketAddr>,
     /// The ports that TURN relays on [default: 49152-65535]

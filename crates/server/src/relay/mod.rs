@@ -44,7 +44,7 @@ const PORT_TRIES: usize = 32;
 /// What the relay is started with.
 #[derive(Debug, Clone)]
 pub struct RelayConfig {
-    /// Where it listens.
+    /// Where it listens. All addresses mean the public one if this machine has it.
     pub listen: SocketAddr,
     /// The address by which the world reaches it. It may be another than the machine's own, where a router translates.
     pub public_address: IpAddr,
@@ -89,7 +89,12 @@ impl Relay {
         nonce_key: [u8; 32],
         meetings: Box<dyn Meetings>,
     ) -> io::Result<Self> {
-        let clients = Arc::new(Socket::bind(config.listen)?);
+        // On all addresses, answers would leave from whichever is nearest to the client, and its router would drop them.
+        let listen = match config.listen.ip().is_unspecified() {
+            true => SocketAddr::new(relay_ip(config.public_address, config.listen.ip()), config.listen.port()),
+            false => config.listen,
+        };
+        let clients = Arc::new(Socket::bind(listen)?);
         let address = clients.udp.local_addr()?;
         let rules = TableConfig {
             realm,

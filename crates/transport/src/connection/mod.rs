@@ -104,6 +104,11 @@ impl Transport {
     /// [`TransportError::Closed`] when the connection is gone.
     pub async fn use_servers(&self, given: &[IceServer]) -> Result<(), TransportError> {
         let servers = config::usable(self.privacy.own_servers.iter().chain(given));
+        let relay = servers.iter().any(config::is_turn);
+        if self.privacy.relay_only && !relay {
+            return Ok(());
+        }
+        self.privacy.servers(relay);
         let policy = self.pc.get_configuration().await.ice_transport_policy();
         let new = RTCConfigurationBuilder::new().with_ice_servers(servers).with_ice_transport_policy(policy).build();
         self.pc.set_configuration(new).await.map_err(stopped)

@@ -34,11 +34,15 @@ impl Transport {
     /// Makes an offer, which is the local description from then on. The first one opens the control channel.
     ///
     /// # Errors
-    /// [`TransportError::WrongState`] while an offer of either side waits for its answer.
+    /// [`TransportError::WrongState`] while an offer of either side waits for its answer; [`TransportError::NoRelay`] when
+    /// only relayed addresses may be told and nobody relays.
     pub async fn create_offer(&self, ice_restart: bool) -> Result<String, TransportError> {
         let mut negotiation = self.negotiation.lock().await;
         if negotiation.offered.is_some() {
             return Err(TransportError::WrongState("an offer waits for its answer already".to_owned()));
+        }
+        if self.privacy.lacks_relay() {
+            return Err(TransportError::NoRelay);
         }
         if self.shared.control().is_none() {
             let channel = self.pc.create_data_channel(control::LABEL, None).await.map_err(stopped)?;
@@ -62,6 +66,9 @@ impl Transport {
         let mut negotiation = self.negotiation.lock().await;
         if negotiation.offered.is_some() {
             return Err(TransportError::WrongState("our own offer waits for its answer".to_owned()));
+        }
+        if self.privacy.lacks_relay() {
+            return Err(TransportError::NoRelay);
         }
         if let Err(error) = self.pc.set_remote_description(offer).await {
             self.forget_remote_offer().await;
