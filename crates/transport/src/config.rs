@@ -54,7 +54,11 @@ impl TransportConfig {
 /// Relay-only wants a TURN server from the start, and the signalling server may name one only later. Until then nothing is
 /// gathered; were it, it would get no further than this machine.
 fn stand_in() -> RTCIceServer {
-    RTCIceServer { urls: vec!["turn:127.0.0.1:9".to_owned()], username: "none".to_owned(), credential: "none".to_owned() }
+    RTCIceServer {
+        urls: vec!["turn:127.0.0.1:9".to_owned()],
+        username: "none".to_owned(),
+        credential: "none".to_owned(),
+    }
 }
 
 pub(crate) fn is_turn(server: &RTCIceServer) -> bool {
