@@ -10,7 +10,7 @@ mod voice;
 
 pub use clock::drifting;
 pub use noise::noise;
-pub use room::{EchoPath, Room};
+pub use room::{EchoPath, LiveEcho, Room};
 pub use stoi::stoi;
 pub use voice::voice;
 

@@ -113,11 +113,11 @@ impl Room {
 
     fn image(&self, cell: [i32; 3], side: u32, random: &mut Random) -> Image {
         let (mut square, mut bounces) = (0.0, 0);
-        for axis in 0..3 {
+        for (axis, &cell) in cell.iter().enumerate() {
             let mirrored = (side >> axis & 1) as i32;
             let source = self.loudspeaker[axis] * f64::from(1 - 2 * mirrored);
-            let mut place = source + 2.0 * f64::from(cell[axis]) * self.size[axis] - self.microphone[axis];
-            let walls = (cell[axis] - mirrored).abs() + cell[axis].abs();
+            let mut place = source + 2.0 * f64::from(cell) * self.size[axis] - self.microphone[axis];
+            let walls = (cell - mirrored).abs() + cell.abs();
             if walls > 0 {
                 place += JITTER * random.sample();
             }
@@ -188,6 +188,43 @@ impl EchoPath {
     }
 }
 
+/// An echo path in a call that runs: takes what is played as it is played.
+#[derive(Clone, Debug)]
+pub struct LiveEcho {
+    /// The impulse response, last tap first.
+    taps: Vec<f32>,
+    played: Vec<f32>,
+}
+
+impl LiveEcho {
+    /// The first `length` samples of a path's response: what is said by a wall after that is left out, for speed.
+    #[must_use]
+    pub fn new(path: &EchoPath, length: usize) -> Self {
+        let mut taps = path.response[..length.min(path.response.len())].to_vec();
+        taps.reverse();
+        Self { played: vec![0.0; taps.len()], taps }
+    }
+
+    /// Appends what is heard of `played` to `out`.
+    pub fn hear(&mut self, played: &[f32], out: &mut Vec<f32>) {
+        self.played.extend_from_slice(played);
+        // The first sample kept is older than the last tap, so that each sample below ends a full window.
+        let windows = self.played.windows(self.taps.len()).skip(1);
+        out.extend(windows.map(|window| dot(window, &self.taps)));
+        self.played.drain(..played.len());
+    }
+}
+
+/// In eight sums, which the compiler lays side by side.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut sums = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
+    }
+    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,6 +265,18 @@ mod tests {
         let loudest = path.response().iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
         let at = loudest.map_or(0, |(at, _)| at) as f64;
         assert!((at - distance / SPEED_OF_SOUND * RATE).abs() < 2.0, "{at}");
+    }
+
+    #[test]
+    fn a_live_echo_is_the_same_echo() {
+        let path = Room::LAPTOP.echo_path(1);
+        let played = crate::acoustics::noise(1, 3_000, -20.0);
+        let mut live = LiveEcho::new(&path, usize::MAX);
+        let mut heard = Vec::new();
+        played.chunks(333).for_each(|part| live.hear(part, &mut heard));
+        let whole = path.echo(&played, 0);
+        assert_eq!(heard.len(), whole.len());
+        assert!(heard.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-4));
     }
 
     #[test]
