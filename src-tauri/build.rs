@@ -19,6 +19,7 @@ fn desktop() {
         "save_settings",
         "list_devices",
         "copy_text",
+        "save_report",
         "video_endpoint",
     ]);
     let attributes = tauri_build::Attributes::new()

@@ -188,6 +188,49 @@ fn an_address_that_is_no_server_is_said_to_be_none() {
     }
 }
 
+/// What a restarted server has forgotten isn't needed any more.
+#[cfg(unix)]
+#[test]
+fn a_call_outlives_its_server_and_can_still_be_hung_up() {
+    let mut server = ServerProcess::start();
+    let (ann, code) = create(&server, "tone:440", &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.json");
+    let mut bob = cli(&server.address, &["join", &code], "silence", &["--report", report.to_str().unwrap()]);
+    for peer in [&ann, &bob] {
+        state(peer, "connected");
+    }
+    server.kill();
+    for peer in [&ann, &bob] {
+        peer.event("signaling", |event| event["state"] == "offline");
+    }
+    let pictures = |peer: &Process| {
+        let stats = peer.event("stats", |_| true);
+        stats["stats"]["inbound"]["framesDecoded"].as_u64().unwrap()
+    };
+    let before = pictures(&bob);
+    let _again = ServerProcess::start_at(&server.address);
+    bob.event("signaling", |event| event["state"] == "online");
+    for _ in 0..3 {
+        bob.event("quality", |_| true);
+    }
+    assert!(pictures(&bob) > before + 30, "the picture stood still");
+
+    // Over the control channel: the server knows neither of them any more.
+    ann.interrupt();
+    assert_eq!(state(&bob, "closed")["reason"], "peer-hung-up");
+    assert_eq!(bob.wait().code(), Some(0));
+
+    let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    assert!(!report.to_string().contains("127.0.0.1") && !report.to_string().contains(&code));
+    let kinds: std::collections::BTreeSet<&str> =
+        report["stats"][0].as_array().unwrap().iter().map(|entry| entry["type"].as_str().unwrap()).collect();
+    for kind in ["inbound-rtp", "outbound-rtp", "remote-inbound-rtp", "candidate-pair", "local-candidate", "transport"]
+    {
+        assert!(kinds.contains(kind), "no {kind} in {kinds:?}");
+    }
+}
+
 #[test]
 fn a_server_that_is_not_there_yet_is_named_and_waited_for() {
     let address = programs::free_address();

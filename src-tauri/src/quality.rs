@@ -1,9 +1,10 @@
-//! A verdict on the call in plain words, from one second's statistics of both sides.
+//! The view of how good a call is: the session's word with its reason, and one second's numbers.
 
-use visavis_engine::CallStats;
-use visavis_engine::call::ReceiveReport;
+use visavis_engine::call::{self, Quality, ReceiveReport};
+use visavis_engine::webrtc_stats::{OutboundRtp, StatsEntry};
+use visavis_engine::{CallStats, QualityLimitation};
 
-use crate::view::{Grade, QualityView};
+use crate::view::{DetailsView, Grade, QualityView};
 
 /// Nothing is measured yet.
 #[must_use]
@@ -18,73 +19,94 @@ pub fn unknown() -> QualityView {
         width: 0,
         height: 0,
         fps: 0.0,
+        details: None,
     }
 }
 
-/// Judges one second: `theirs` is what the other side says that it receives.
-#[must_use]
-pub fn judge(stats: &CallStats, theirs: Option<&ReceiveReport>) -> QualityView {
+/// Takes the verdict over.
+pub fn take_verdict(view: &mut QualityView, quality: &Quality) {
+    view.grade = match quality.grade {
+        call::Grade::Good => Grade::Good,
+        call::Grade::Fair => Grade::Fair,
+        call::Grade::Poor => Grade::Poor,
+    };
+    view.words = quality.to_string();
+}
+
+/// Takes one second's numbers over; `theirs` is what the other side says that it receives.
+pub fn take_numbers(view: &mut QualityView, stats: &CallStats, theirs: Option<&ReceiveReport>) {
     let inbound = &stats.inbound;
     let to_them = theirs.map_or(0.0, |report| report.loss_percent);
-    let (grade, words) = verdict(inbound.loss_percent, to_them, inbound.concealed_percent, stats.round_trip_ms);
-    QualityView {
-        grade,
-        words,
-        // A round trip of over 49 days is none.
-        rtt_ms: stats.round_trip_ms.map(|ms| ms.round().clamp(0.0, f64::from(u32::MAX)) as u32),
-        loss_percent: Some(inbound.loss_percent.max(to_them)),
-        send_kbps: u32::try_from(stats.outbound.kbps).unwrap_or(u32::MAX),
-        receive_kbps: u32::try_from(inbound.kbps).unwrap_or(u32::MAX),
-        width: inbound.frame_width,
-        height: inbound.frame_height,
-        fps: inbound.frames_per_second,
+    // A round trip of over 49 days is none.
+    view.rtt_ms = stats.round_trip_ms.map(|ms| ms.round().clamp(0.0, f64::from(u32::MAX)) as u32);
+    view.loss_percent = Some(inbound.loss_percent.max(to_them));
+    view.send_kbps = small(stats.outbound.kbps);
+    view.receive_kbps = small(inbound.kbps);
+    view.width = inbound.frame_width;
+    view.height = inbound.frame_height;
+    view.fps = inbound.frames_per_second;
+    view.details = Some(details(stats));
+}
+
+fn details(stats: &CallStats) -> DetailsView {
+    let (sent, got) = (&stats.outbound, &stats.inbound);
+    DetailsView {
+        video_codec: codec(stats, "video/"),
+        audio_codec: codec(stats, "audio/"),
+        send_fps: sent.frames_per_second,
+        available_kbps: (sent.available_kbps > 0).then_some(sent.available_kbps),
+        limited: sent.quality_limitation_reason != QualityLimitation::None,
+        resent: small(outbound(stats).map(|stream| stream.retransmitted_packets_sent).sum()),
+        playout_ms: got.playout_delay_ms,
+        concealed_percent: got.concealed_percent,
+        freezes: small(got.freeze_count),
+        encode_ms: sent.encode_ms as f32,
+        decode_ms: got.decode_ms as f32,
     }
 }
 
-/// ITU-T G.114 calls a one-way delay over 150 ms noticeable and over 400 ms unacceptable; the round trip is twice that.
-fn verdict(from_them: f32, to_them: f32, concealed: f32, rtt_ms: Option<f64>) -> (Grade, String) {
-    let rtt = rtt_ms.unwrap_or(0.0);
-    let grade = |fair: bool, poor: bool| {
-        if poor {
-            Grade::Poor
-        } else if fair {
-            Grade::Fair
-        } else {
-            Grade::Good
-        }
+fn outbound(stats: &CallStats) -> impl Iterator<Item = &OutboundRtp> {
+    stats
+        .entries
+        .iter()
+        .filter_map(|entry| if let StatsEntry::OutboundRtp(stream) = entry { Some(&**stream) } else { None })
+}
+
+fn codec(stats: &CallStats, kind: &str) -> String {
+    let name = |entry: &StatsEntry| match entry {
+        StatsEntry::Codec(codec) => codec.mime_type.strip_prefix(kind).map(str::to_owned),
+        StatsEntry::InboundRtp(_)
+        | StatsEntry::RemoteInboundRtp(_)
+        | StatsEntry::OutboundRtp(_)
+        | StatsEntry::MediaSource(_)
+        | StatsEntry::CandidatePair(_)
+        | StatsEntry::LocalCandidate(_)
+        | StatsEntry::RemoteCandidate(_)
+        | StatsEntry::Transport(_) => None,
     };
-    let candidates = [
-        (
-            grade(from_them > 2.0, from_them > 10.0),
-            format!("{from_them:.0}% of what they send gets lost on the way here."),
-        ),
-        (grade(to_them > 2.0, to_them > 10.0), format!("{to_them:.0}% of what you send gets lost on the way to them.")),
-        (grade(concealed > 3.0, concealed > 10.0), format!("{concealed:.0}% of their sound had to be made up.")),
-        (grade(rtt > 300.0, rtt > 800.0), format!("Sound takes long: {rtt:.0} ms there and back.")),
-    ];
-    for wanted in [Grade::Poor, Grade::Fair] {
-        if let Some((grade, words)) = candidates.iter().find(|(grade, _)| *grade == wanted) {
-            return (*grade, words.clone());
-        }
-    }
-    (Grade::Good, "Sound and picture flow freely.".to_owned())
+    stats.entries.iter().find_map(name).unwrap_or_default()
+}
+
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use visavis_engine::call::Cause;
+
     use super::*;
 
     #[test]
-    fn the_worst_cause_is_named() {
-        let mut stats = CallStats::default();
-        assert_eq!(judge(&stats, None).grade, Grade::Good);
+    fn word_and_numbers_come_together() {
+        let mut view = unknown();
+        take_verdict(&mut view, &Quality { grade: call::Grade::Fair, cause: Some(Cause::TheirUplinkLoses(8.0)) });
+        assert_eq!((view.grade, view.words.as_str()), (Grade::Fair, "Their uplink loses 8%."));
+        let mut stats = CallStats { round_trip_ms: Some(24.4), ..CallStats::default() };
         stats.inbound.loss_percent = 4.0;
         let theirs = ReceiveReport { loss_percent: 12.0, ..ReceiveReport::default() };
-        let view = judge(&stats, Some(&theirs));
-        assert_eq!(view.grade, Grade::Poor);
-        assert!(view.words.contains("12% of what you send"), "{}", view.words);
-        assert_eq!(view.loss_percent, Some(12.0));
-        stats.round_trip_ms = Some(350.0);
-        assert_eq!(judge(&stats, None).grade, Grade::Fair);
+        take_numbers(&mut view, &stats, Some(&theirs));
+        assert_eq!((view.rtt_ms, view.loss_percent, view.grade), (Some(24), Some(12.0), Grade::Fair));
+        assert_eq!(view.details.map(|details| details.available_kbps), Some(None), "no estimate is no rate");
     }
 }

@@ -77,6 +77,13 @@ impl Process {
         self.child.id()
     }
 
+    /// Asks it to end, as Ctrl-C does.
+    #[cfg(unix)]
+    pub fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+
     /// Ends it without a word, as a crash or a power cut would.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -112,12 +119,17 @@ pub fn free_address() -> String {
 
 /// A server process on a free loopback port.
 pub struct ServerProcess {
-    _process: Process,
+    process: Process,
     /// Its address, `127.0.0.1:PORT`.
     pub address: String,
 }
 
 impl ServerProcess {
+    /// Ends it without a word.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
     /// Starts one and waits until it listens.
     pub fn start() -> Self {
         Self::start_at(&free_address())
@@ -139,7 +151,7 @@ impl ServerProcess {
             assert!(start.elapsed() < PATIENCE, "the server doesn't listen on {address}");
             std::thread::sleep(Duration::from_millis(20));
         }
-        Self { _process: process, address }
+        Self { process, address }
     }
 }
 

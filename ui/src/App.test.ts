@@ -33,6 +33,7 @@ describe("every view has its screen", () => {
   const expected: Record<string, string> = {
     idle: "Visavis",
     preparing: "Reaching the server",
+    unreachable: "Reaching the server",
     waiting: "Give this code to the other person",
     "sound-only": "Give this code to the other person",
     private: "Give this code to the other person",
@@ -46,6 +47,8 @@ describe("every view has its screen", () => {
     muted: "Call",
     notice: "Call",
     reconnecting: "Call",
+    "no-server": "Call",
+    slow: "Call",
     ended: "Call ended",
     failed: "Call ended",
     "no-such-room": "Visavis",
@@ -209,7 +212,7 @@ describe("in a call", () => {
 
   it("says which side dropped", async () => {
     await open(scenes["reconnecting"] ?? idle);
-    expect(screen.getByText(/Your connection dropped/)).toBeTruthy();
+    expect(screen.getByText(/Your network seems to be down/)).toBeTruthy();
   });
 });
 
@@ -226,7 +229,7 @@ describe("ended", () => {
     const backend = await open(scenes["failed"] ?? idle);
     screen.getByRole("button", { name: "Open settings" }).click();
     await screen.findByRole("textbox", { name: "Server address" });
-    expect(screen.queryByText(/Devices change at once/)).toBeNull();
+    expect(screen.queryByText(/Devices and sound change at once/)).toBeNull();
     press("Escape");
     screen.getByRole("button", { name: "Try again" }).click();
     expect(backend.asked).toContain("again");
@@ -256,14 +259,14 @@ describe("settings", () => {
   it("make way for a call that connects, and not for one that comes back", async () => {
     const backend = await open(scenes["waiting"] ?? idle);
     screen.getByRole("button", { name: "Open settings" }).click();
-    await screen.findByText(/Devices change at once/);
+    await screen.findByText(/Devices and sound change at once/);
     backend.emit({ phase: { kind: "connected", sinceMs: 0 }, notices: scenes["notice"]?.call.notices ?? [] });
     await waitFor(() => {
       expect(screen.queryByRole("textbox", { name: "Server address" })).toBeNull();
     });
     screen.getByRole("button", { name: "Open settings" }).click();
     await screen.findByRole("textbox", { name: "Server address" });
-    backend.emit({ phase: { kind: "reconnecting", sinceMs: 0, side: "local" } });
+    backend.emit({ phase: { kind: "reconnecting", sinceMs: 0, lostMs: 0, side: "local" } });
     backend.emit({ phase: { kind: "connected", sinceMs: 0 } });
     await Promise.resolve();
     expect(screen.getByRole("textbox", { name: "Server address" })).toBeTruthy();

@@ -15,16 +15,20 @@ export type Screen =
 const ABOUT_THE_CODE = new Set(["no-such-room", "room-full", "line-full", "bad-code", "wrong-words"]);
 
 /** The screen of a phase. */
-export function screenOf(phase: CallPhase): Screen {
+export function screenOf(phase: CallPhase, problem: string | null): Screen {
   switch (phase.kind) {
     case "idle":
       return { kind: "start", error: null };
     case "preparing":
-      return { kind: "progress", words: text.progress.preparing, more: "" };
+      return { kind: "progress", words: text.progress.preparing, more: trouble(problem) ?? "" };
     case "waiting":
       return phase;
     case "joining":
-      return { kind: "progress", words: text.progress.joining, more: joining(phase.code, phase.ahead) };
+      return {
+        kind: "progress",
+        words: text.progress.joining,
+        more: trouble(problem) ?? joining(phase.code, phase.ahead),
+      };
     case "connecting":
       return { kind: "progress", words: text.progress.connecting, more: written(phase.code) };
     case "connected":
@@ -55,6 +59,11 @@ export function usesDevices(phase: CallPhase): boolean {
     default:
       return exhaustive(phase);
   }
+}
+
+/** What keeps one waiting matters most. */
+function trouble(problem: string | null): string | null {
+  return problem === null ? null : text.progress.tryingAgain(problem);
 }
 
 /** How long a line the joiner stands in matters more than the code. */

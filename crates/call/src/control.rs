@@ -36,7 +36,7 @@ pub struct MediaState {
     pub camera: bool,
 }
 
-/// What one side receives from the other, over the last second.
+/// What one side receives from the other over the last second, and what of its own state the other feels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ReceiveReport {
@@ -52,6 +52,10 @@ pub struct ReceiveReport {
     pub loss_percent: f32,
     /// Sound concealed, percent of the time.
     pub concealed_percent: f32,
+    /// What the sender's own way out is estimated to carry, kilobits a second; 0: not known.
+    pub available_kbps: u32,
+    /// The sender's processor doesn't keep up with the pictures.
+    pub overloaded: bool,
 }
 
 impl ControlMessage {

@@ -4,6 +4,7 @@ use visavis_signaling::RoomCode;
 pub use visavis_signaling::message::IceServer;
 
 use crate::control::{MediaState, ReceiveReport};
+use crate::quality::{Measured, Quality};
 use crate::state::{CallState, PeerState, SignalingState};
 use crate::timers::Timer;
 
@@ -39,8 +40,8 @@ pub enum Command {
     HangUp,
     /// What we send has changed.
     Media(MediaState),
-    /// What we received over the last second, for the other side to know.
-    Report(ReceiveReport),
+    /// What was measured over the last second: the other side is told its part, and the call is judged by it.
+    Measured(Measured),
     /// The addresses of this machine have changed.
     NetworkChanged {
         /// The path stood on one that is gone: it can't come back by itself.
@@ -187,6 +188,8 @@ pub enum CallEvent {
     RemoteMedia(MediaState),
     /// What the other side receives from us.
     RemoteReport(ReceiveReport),
+    /// How good the call is, once a second while it is connected.
+    Quality(Quality),
     /// So many people are in line before us.
     InLine {
         /// How many.

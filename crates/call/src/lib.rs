@@ -11,6 +11,7 @@
 mod control;
 mod input;
 mod link;
+mod quality;
 mod session;
 mod state;
 mod timers;
@@ -20,6 +21,7 @@ pub use input::{
     CallEvent, Candidate, Command, IceServer, Input, Intent, Output, SocketAction, SocketInput, TransportAction,
     TransportInput,
 };
+pub use quality::{CALM, Cause, Grade, Measured, Quality};
 pub use session::{Session, SessionConfig};
 pub use state::{CallState, CloseReason, PeerState, SignalingState};
 pub use timers::Timer;

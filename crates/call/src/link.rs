@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use visavis_signaling::{Body, Role, Seal};
 
-use crate::control::MediaState;
+use crate::control::{MediaState, ReceiveReport};
 use crate::input::{Candidate, Output, TransportAction};
+use crate::quality::Judge;
 
 /// Where offer and answer stand (RFC 9429, section 3.2, with what our own peer connection is busy with told apart).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,9 @@ pub(crate) struct Link {
     pub(crate) fingerprint: Option<String>,
     pub(crate) control_open: bool,
     pub(crate) remote_media: Option<MediaState>,
+    /// What the other side last said of itself.
+    pub(crate) remote_report: Option<ReceiveReport>,
+    pub(crate) judge: Judge,
     /// The peer connection says that a path is up.
     pub(crate) path_up: bool,
     /// When ICE was last restarted.
@@ -77,6 +81,8 @@ impl Link {
             fingerprint: None,
             control_open: false,
             remote_media: None,
+            remote_report: None,
+            judge: Judge::default(),
             path_up: false,
             restarted: None,
             found: None,

@@ -10,8 +10,7 @@ use std::time::Duration;
 use common::solo::{Solo, Stage};
 use proptest::prelude::*;
 use visavis_call::{
-    CallEvent, Command, Input, MediaState, Output, PeerState, ReceiveReport, SocketInput, TransportAction,
-    TransportInput,
+    CallEvent, Command, Input, Measured, MediaState, Output, PeerState, SocketInput, TransportAction, TransportInput,
 };
 use visavis_signaling::message::{ErrorCode, reason};
 use visavis_signaling::{Role, ServerMessage};
@@ -78,7 +77,7 @@ fn transports() -> Vec<TransportInput> {
 }
 
 fn commands() -> Vec<Command> {
-    vec![Command::HangUp, Command::Media(MediaState::default()), Command::Report(ReceiveReport::default())]
+    vec![Command::HangUp, Command::Media(MediaState::default()), Command::Measured(Measured::default())]
 }
 
 fn every_op() -> Vec<Op> {

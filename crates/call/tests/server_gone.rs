@@ -181,7 +181,7 @@ fn a_joiner_whose_words_are_of_no_use_is_told_so() {
     creator.body(&Solo::answer());
     assert_eq!(creator.state().name(), "waiting");
     let goodbye = Body::Bye { reason: "dismissed".into() };
-    assert_eq!(creator.relayed(), [goodbye.clone()]);
+    assert_eq!(creator.relayed(), std::slice::from_ref(&goodbye));
     let mut joiner = Solo::at(Role::Joiner, Stage::Verifying);
     joiner.body(&goodbye);
     assert_eq!(joiner.closed_for().map(|reason| reason.code()), Some("dismissed"));

@@ -8,6 +8,8 @@ use visavis_codec::h264::AssemblerCounters;
 use visavis_dsp::PlayoutStats;
 use visavis_frame::Size;
 
+use crate::freeze::Freezes;
+
 /// What keeps our picture from being as good as the camera's (W3C webrtc-stats, `qualityLimitationReason`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,7 +30,12 @@ pub(crate) struct Counters {
     skipped: AtomicU64,
     encode_micros: AtomicU64,
     decoded: AtomicU64,
-    decoded_bytes: AtomicU64,
+    keyframes_decoded: AtomicU64,
+    decode_micros: AtomicU64,
+    freezes: AtomicU64,
+    frozen_micros: AtomicU64,
+    gap_micros: AtomicU64,
+    remote_camera_off: AtomicBool,
     width: AtomicU32,
     height: AtomicU32,
     keyframes_wanted: AtomicU64,
@@ -38,6 +45,8 @@ pub(crate) struct Counters {
     level_centi_dbfs: AtomicI32,
     concealed: AtomicU64,
     played: AtomicU64,
+    recovered: AtomicU64,
+    late: AtomicU64,
     playout_delay_ms: AtomicU32,
 }
 
@@ -50,7 +59,10 @@ pub(crate) struct Snapshot {
     pub(crate) skipped: u64,
     pub(crate) encode_micros: u64,
     pub(crate) decoded: u64,
-    pub(crate) decoded_bytes: u64,
+    pub(crate) keyframes_decoded: u64,
+    pub(crate) decode_micros: u64,
+    pub(crate) freezes: Freezes,
+    pub(crate) remote_camera_off: bool,
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) keyframes_wanted: u64,
@@ -60,6 +72,8 @@ pub(crate) struct Snapshot {
     pub(crate) level_dbfs: f32,
     pub(crate) concealed: u64,
     pub(crate) played: u64,
+    pub(crate) recovered: u64,
+    pub(crate) late: u64,
     pub(crate) playout_delay_ms: u32,
 }
 
@@ -79,11 +93,24 @@ impl Counters {
         self.skipped.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn frame_decoded(&self, size: Size, bytes: usize) {
+    pub(crate) fn frame_decoded(&self, size: Size, keyframe: bool, spent: Duration, freezes: Freezes) {
         self.decoded.fetch_add(1, Relaxed);
-        self.decoded_bytes.fetch_add(bytes as u64, Relaxed);
+        self.keyframes_decoded.fetch_add(u64::from(keyframe), Relaxed);
+        self.decode_micros.fetch_add(u64::try_from(spent.as_micros()).unwrap_or(0), Relaxed);
+        self.freezes.store(freezes.count, Relaxed);
+        self.frozen_micros.store(u64::try_from(freezes.length.as_micros()).unwrap_or(u64::MAX), Relaxed);
+        self.gap_micros.store(u64::try_from(freezes.gaps.as_micros()).unwrap_or(u64::MAX), Relaxed);
         self.width.store(u32::try_from(size.width()).unwrap_or(0), Relaxed);
         self.height.store(u32::try_from(size.height()).unwrap_or(0), Relaxed);
+    }
+
+    /// The other side says whether its camera is on.
+    pub(crate) fn remote_camera(&self, on: bool) {
+        self.remote_camera_off.store(!on, Relaxed);
+    }
+
+    pub(crate) fn is_remote_camera_off(&self) -> bool {
+        self.remote_camera_off.load(Relaxed)
     }
 
     pub(crate) fn keyframe_wanted(&self) {
@@ -104,6 +131,8 @@ impl Counters {
     pub(crate) fn playout(&self, stats: PlayoutStats) {
         self.concealed.store(stats.concealed, Relaxed);
         self.played.store(stats.played, Relaxed);
+        self.recovered.store(stats.recovered, Relaxed);
+        self.late.store(stats.late, Relaxed);
         self.playout_delay_ms.store(u32::try_from(stats.delay.as_millis()).unwrap_or(u32::MAX), Relaxed);
     }
 
@@ -116,7 +145,14 @@ impl Counters {
             skipped: self.skipped.load(Relaxed),
             encode_micros: self.encode_micros.load(Relaxed),
             decoded: self.decoded.load(Relaxed),
-            decoded_bytes: self.decoded_bytes.load(Relaxed),
+            keyframes_decoded: self.keyframes_decoded.load(Relaxed),
+            decode_micros: self.decode_micros.load(Relaxed),
+            remote_camera_off: self.is_remote_camera_off(),
+            freezes: Freezes {
+                count: self.freezes.load(Relaxed),
+                length: Duration::from_micros(self.frozen_micros.load(Relaxed)),
+                gaps: Duration::from_micros(self.gap_micros.load(Relaxed)),
+            },
             width: self.width.load(Relaxed),
             height: self.height.load(Relaxed),
             keyframes_wanted: self.keyframes_wanted.load(Relaxed),
@@ -126,6 +162,8 @@ impl Counters {
             level_dbfs: self.level_centi_dbfs.load(Relaxed) as f32 / 100.0,
             concealed: self.concealed.load(Relaxed),
             played: self.played.load(Relaxed),
+            recovered: self.recovered.load(Relaxed),
+            late: self.late.load(Relaxed),
             playout_delay_ms: self.playout_delay_ms.load(Relaxed),
         }
     }

@@ -1,7 +1,7 @@
 //! What a running call tells whoever watches it.
 
 use visavis_call::CallState;
-use visavis_call::{MediaState, PeerState, ReceiveReport, SignalingState};
+use visavis_call::{MediaState, PeerState, Quality, ReceiveReport, SignalingState};
 use visavis_device::DeviceError;
 
 use crate::stats::CallStats;
@@ -24,6 +24,8 @@ pub enum Event {
     Remote(MediaState),
     /// What the other side receives from us, once a second.
     RemoteReport(ReceiveReport),
+    /// How good the call is, once a second while it is connected.
+    Quality(Quality),
     /// Our devices, or what we send, changed.
     Local(LocalMedia),
     /// A device was opened, closed or failed.

@@ -12,9 +12,12 @@ mod config;
 mod counters;
 mod devices;
 mod event;
+mod freeze;
 mod host;
+mod network;
 mod peer_link;
 mod processing;
+pub mod report;
 mod run;
 mod scale;
 mod server_url;
@@ -25,6 +28,7 @@ mod tls;
 mod video_in;
 mod video_out;
 mod wanted;
+pub mod webrtc_stats;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -168,6 +172,7 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
         host: host.clone(),
         sinks: config.sinks.remote_video,
         counters: Arc::clone(&counters),
+        freezes: freeze::FreezeMeter::default(),
         keyframes: keyframe,
     };
     let no_sound = vec![DeviceReport::Microphone(None), DeviceReport::Speaker(None)];

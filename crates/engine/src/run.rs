@@ -19,9 +19,10 @@ use crate::config::Devices;
 use crate::counters::Counters;
 use crate::event::{DeviceReport, Event, LocalMedia};
 use crate::host::Host;
+use crate::network::NetworkWatch;
 use crate::peer_link::{LinkCommand, LinkEvent};
 use crate::socket::{Connector, SocketSender};
-use crate::stats::Meter;
+use crate::stats::{Meter, PathEnd};
 use crate::video_out::VideoOutCommand;
 
 /// What whoever drives the call wants.
@@ -87,6 +88,9 @@ pub(crate) struct CallLoop {
     /// For new connections; none once there will be no more.
     link_events: Option<mpsc::UnboundedSender<(u32, LinkEvent)>>,
     meter: Meter,
+    network: NetworkWatch,
+    /// Our end of the path in use.
+    path: Option<PathEnd>,
     sending: bool,
 }
 
@@ -117,6 +121,8 @@ impl CallLoop {
             sender: None,
             link_events: Some(link_events),
             meter: Meter::new(now),
+            network: NetworkWatch::default(),
+            path: None,
             sending: false,
         };
         this.open_devices();
@@ -201,7 +207,10 @@ impl CallLoop {
             Heard::Device(report) => self.on_device(now, report),
             Heard::NeedKeyframe => self.ask_link(LinkCommand::RequestKeyframe),
             Heard::Deadline => {}
-            Heard::Measure => self.ask_link(LinkCommand::Stats),
+            Heard::Measure => {
+                self.look_at_network(now);
+                self.ask_link(LinkCommand::Stats);
+            }
         }
     }
 
@@ -255,7 +264,8 @@ impl CallLoop {
             }
             LinkEvent::Stats(carried) => {
                 let stats = self.meter.read(now, self.wiring.counters.snapshot(), *carried);
-                self.session.handle_input(now, Input::Command(Command::Report(stats.report())));
+                self.path = stats.path.as_ref().map(|path| path.local.clone());
+                self.session.handle_input(now, Input::Command(Command::Measured(stats.measured())));
                 self.tell(Event::Stats(Box::new(stats)));
             }
         }

@@ -14,12 +14,14 @@ use visavis_transport::{PacketSource, ReceivedPacket};
 
 use crate::config::FrameSink;
 use crate::counters::Counters;
+use crate::freeze::FreezeMeter;
 use crate::host::Host;
 
 pub(crate) struct VideoIn {
     pub(crate) host: Host,
     pub(crate) sinks: Vec<Box<dyn FrameSink>>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) freezes: FreezeMeter,
     /// Asks the other side for a keyframe.
     pub(crate) keyframes: mpsc::UnboundedSender<()>,
 }
@@ -79,7 +81,12 @@ impl VideoIn {
         }
         match decoder.decode(&unit.data, self.host.media_now()) {
             Ok(Some(frame)) => {
-                self.counters.frame_decoded(frame.size(), unit.data.len());
+                let spent = self.host.now().saturating_duration_since(now);
+                if self.counters.is_remote_camera_off() {
+                    self.freezes.pause();
+                }
+                let freezes = self.freezes.picture(now);
+                self.counters.frame_decoded(frame.size(), unit.keyframe, spent, freezes);
                 for sink in &mut self.sinks {
                     sink.frame(&frame);
                 }

@@ -38,10 +38,9 @@ impl Exit {
             CloseReason::HungUp if !met => Self::Nobody,
             CloseReason::HungUp | CloseReason::PeerHungUp => Self::Done,
             CloseReason::PeerLost | CloseReason::NoPath => Self::Path,
-            CloseReason::NoSuchRoom { .. }
-            | CloseReason::RoomFull
-            | CloseReason::NoAnswer
-            | CloseReason::Dismissed => Self::Code,
+            CloseReason::NoSuchRoom { .. } | CloseReason::RoomFull | CloseReason::NoAnswer | CloseReason::Dismissed => {
+                Self::Code
+            }
             CloseReason::Expired => Self::Nobody,
             CloseReason::ServerUnreachable { .. } | CloseReason::ServerRefused { .. } => Self::Server,
             CloseReason::BadMessage { .. } | CloseReason::TransportFailed { .. } => Self::Failed,

@@ -2,16 +2,19 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "only some events have something to say here")]
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use futures::StreamExt;
 use futures::channel::mpsc::UnboundedReceiver;
 use visavis_engine::call::{CallState, CloseReason, Intent, MediaState};
 use visavis_engine::device::{CameraChoice, MicrophoneChoice};
+use visavis_engine::report::{CallReport, Privacy};
 use visavis_engine::signaling::RoomCode;
 use visavis_engine::transport::TransportConfig;
-use visavis_engine::{Call, CallConfig, Devices, Event, Host, Sinks, SoundSettings, VideoSettings, WebSocketConnector, server_url};
+use visavis_engine::{
+    Call, CallConfig, Devices, Event, Host, Sinks, SoundSettings, VideoSettings, WebSocketConnector, server_url,
+};
 use visavis_server::Embedded;
 
 use crate::args::CallArgs;
@@ -63,7 +66,19 @@ async fn run(args: &CallArgs, intent: Intent, servers: Vec<String>) -> Result<Ex
     let config = CallConfig { media, transport, sound: args.sound(), ..config(intent, servers, devices, sinks)? };
     let (call, events) = visavis_engine::start(&Host::tokio(), config).context("the call couldn't start")?;
     let mut reporter = Reporter::new(args.json);
-    watch(&call, events, args.duration, |event| reporter.event(event)).await
+    let mut story = CallReport::new(Instant::now(), SystemTime::now());
+    let exit = watch(&call, events, args.duration, |event| {
+        story.see(Instant::now(), event);
+        reporter.event(event);
+    })
+    .await?;
+    if let Some(path) = &args.report {
+        let privacy = if args.report_open { Privacy::Open } else { Privacy::Private };
+        let report = story.to_json(env!("CARGO_PKG_VERSION"), privacy);
+        std::fs::write(path, format!("{report:#}\n"))
+            .with_context(|| format!("{} can't be written", path.display()))?;
+    }
+    Ok(exit)
 }
 
 /// A call with everything at its default.

@@ -14,12 +14,23 @@ pub(crate) struct Reporter {
     started: Instant,
     /// A statistics line stands on the terminal, to be written over by the next.
     open_line: bool,
+    /// The server has answered: a failure to reach it is a loss.
+    reached: bool,
+    /// What was last said of the call's quality.
+    quality: String,
     terminal: bool,
 }
 
 impl Reporter {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, started: Instant::now(), open_line: false, terminal: std::io::stdout().is_terminal() }
+        Self {
+            json,
+            started: Instant::now(),
+            open_line: false,
+            reached: false,
+            quality: String::new(),
+            terminal: std::io::stdout().is_terminal(),
+        }
     }
 
     pub(crate) fn event(&mut self, event: &Event) {
@@ -30,8 +41,31 @@ impl Reporter {
             }
         } else if let Event::Stats(stats) = event {
             self.progress(&stats_line(stats));
-        } else if let Some(text) = as_text(event) {
+        } else if let Some(text) = self.as_text(event) {
             self.line(&text);
+        }
+    }
+
+    fn as_text(&mut self, event: &Event) -> Option<String> {
+        match event {
+            Event::Signaling(SignalingState::Online) => {
+                self.reached = true;
+                None
+            }
+            Event::Signaling(SignalingState::Offline { reason }) if self.reached => {
+                Some(format!("Server lost ({reason}), trying again…"))
+            }
+            Event::Signaling(SignalingState::Offline { reason }) => {
+                Some(format!("The server can't be reached: {reason}. Trying again…"))
+            }
+            Event::Quality(quality) => {
+                // The number in it moves every second; said is what kind it is.
+                let kind = format!("{} {}", quality.grade.name(), quality.cause.map_or("none", |cause| cause.name()));
+                let news = self.quality != kind;
+                self.quality = kind;
+                news.then(|| format!("Quality {}: {quality}", quality.grade.name()))
+            }
+            event => as_text(event),
         }
     }
 
@@ -83,10 +117,9 @@ fn as_text(event: &Event) -> Option<String> {
             CallState::Verifying => "Somebody is there…".to_owned(),
             CallState::Connecting => "Connecting…".to_owned(),
             CallState::Connected { .. } => "Connected.".to_owned(),
-            CallState::Disconnected { .. } => "Connection lost. Looking for another path…".to_owned(),
+            CallState::Disconnected { .. } => "Connection lost. Trying to get it back…".to_owned(),
             CallState::Closed(reason) => reason.to_string(),
         }),
-        Event::Signaling(SignalingState::Offline { reason }) => Some(format!("Server lost ({reason}), trying again…")),
         Event::InLine { ahead } if *ahead > 0 => Some(format!("{ahead} before you in line…")),
         Event::Remote(media) => {
             Some(format!("The other side: microphone {}, camera {}.", on_off(media.microphone), on_off(media.camera)))
@@ -123,6 +156,10 @@ fn as_json(event: &Event) -> Option<Value> {
         Event::Remote(media) => {
             json!({"event": "remote-media", "microphone": media.microphone, "camera": media.camera})
         }
+        Event::Quality(quality) => json!({
+            "event": "quality", "grade": quality.grade.name(), "cause": quality.cause.map(|cause| cause.name()),
+            "text": quality.to_string(),
+        }),
         Event::RemoteReport(report) => json!({"event": "remote-report", "report": report}),
         Event::Local(local) => json!({
             "event": "local-media", "microphone": local.microphone, "camera": local.camera, "speaker": local.speaker,

@@ -25,6 +25,14 @@ impl ToSocketAddrs for LocalAddresses {
     }
 }
 
+/// The addresses that a connection would bind now, were none named.
+///
+/// # Errors
+/// When the system doesn't tell.
+pub fn local_addresses() -> io::Result<Vec<IpAddr>> {
+    interface_addresses()
+}
+
 fn interface_addresses() -> io::Result<Vec<IpAddr>> {
     Ok(usable(ifaces()?.into_iter().filter_map(|interface| interface.addr).map(|addr| addr.ip())))
 }

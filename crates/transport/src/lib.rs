@@ -40,6 +40,7 @@ pub use connection::Transport;
 pub use control::MAX_CONTROL_BYTES;
 pub use error::TransportError;
 pub use event::{Candidate, PeerState, TransportEvent};
+pub use interfaces::local_addresses;
 pub use media::MediaSender;
 pub use outlook::SendOutlook;
 pub use queue::{MediaSinks, MediaSources, PacketSink, PacketSource, ReceivedPacket, media_queues, packet_queue};

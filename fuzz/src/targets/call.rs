@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use visavis_call::{
-    Candidate, Command, ControlMessage, Input, Intent, MediaState, Output, PeerState, ReceiveReport, Session,
+    Candidate, Command, ControlMessage, Input, Intent, Measured, MediaState, Output, PeerState, Session,
     SessionConfig, SocketInput, TransportAction, TransportInput,
 };
 use visavis_signaling::{Body, Role, RoomCode, Seal, ServerMessage};
@@ -101,7 +101,7 @@ impl Captive {
             'c' => self.input(Input::Socket(SocketInput::Closed { reason: text() })),
             'h' => self.input(Input::Command(Command::HangUp)),
             'm' => self.input(Input::Command(Command::Media(MediaState { microphone: true, camera: true }))),
-            'r' => self.input(Input::Command(Command::Report(ReceiveReport::default()))),
+            'r' => self.input(Input::Command(Command::Measured(Measured::default()))),
             '~' => self.pass(script::wait(line)),
             's' => self.transport(TransportInput::State(state(script::number(line).0))),
             't' => self.transport(TransportInput::Control(text())),

@@ -4,11 +4,12 @@
 //! comes to nothing if another one counts by then.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use futures::StreamExt;
 use futures::channel::mpsc::UnboundedReceiver;
 use visavis_engine::call::{CloseReason, Intent};
+use visavis_engine::report::CallReport;
 use visavis_engine::signaling::RoomCode;
 use visavis_engine::transport::{IceServer, TransportConfig};
 use visavis_engine::{Call, CallConfig, Event, Sinks, SoundSettings, VideoSettings, WebSocketConnector, server_url};
@@ -16,7 +17,7 @@ use visavis_server::Embedded;
 
 use super::{Controller, Inner, Shell};
 use crate::model::Changed;
-use crate::settings::devices;
+use crate::settings::{devices, sound_processing};
 use crate::view::ErrorView;
 
 /// A call that has begun.
@@ -88,6 +89,7 @@ impl<S: Shell> Controller<S> {
                 return ((), Changed::NOTHING);
             }
             inner.model.dismiss();
+            inner.running.report = None;
             ((), Changed::ALL)
         });
     }
@@ -137,6 +139,7 @@ impl<S: Shell> Controller<S> {
             inner.model.begin(code, inner.media, named.is_empty());
             inner.running.number += 1;
             inner.running.call = None;
+            inner.running.report = Some(CallReport::new(Instant::now(), SystemTime::now()));
             (Some(Begun { number: inner.running.number, named }), Changed::ALL)
         })
     }
@@ -198,7 +201,7 @@ impl<S: Shell> Controller<S> {
             },
             devices: devices(settings).map_err(|error| error.text)?,
             media: inner.media,
-            sound: SoundSettings::default(),
+            sound: SoundSettings { processing: sound_processing(settings), ..SoundSettings::default() },
             video: VideoSettings::default(),
             sinks: Sinks {
                 remote_video: vec![Box::new(self.feeds.remote.clone())],
@@ -225,7 +228,11 @@ impl<S: Shell> Controller<S> {
             if *event == Event::Finished {
                 inner.running.call = None;
             }
-            ((), inner.model.apply(Instant::now(), event))
+            let now = Instant::now();
+            if let Some(report) = &mut inner.running.report {
+                report.see(now, event);
+            }
+            ((), inner.model.apply(now, event))
         });
     }
 }

@@ -1,18 +1,20 @@
 //! The app without its window: what each button does. Generic over [`Shell`], so that all of it is tested without one.
 
 mod calls;
+mod reports;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde_json::{Map, Value};
 use visavis_engine::call::MediaState;
 use visavis_engine::device::list_devices;
+use visavis_engine::report::CallReport;
 use visavis_engine::{Call, Host};
 
 use crate::model::{Changed, Model};
-use crate::settings::{Loaded, SettingsFiles, devices, validate};
+use crate::settings::{Loaded, SettingsFiles, devices, sound_processing, validate};
 use crate::video::{Feeds, VideoServer};
 use crate::view::{
     AppView, CallView, ConnectionView, DeviceView, DevicesView, ErrorView, NoticeAction, QualityView, ServerKind,
@@ -32,6 +34,8 @@ pub trait Shell: Send + Sync + 'static {
     /// # Errors
     /// In the system's words. What was kept before is kept then.
     fn store(&self, settings: Map<String, Value>) -> Result<(), String>;
+    /// Where the person finds what the app saves for them.
+    fn downloads(&self) -> PathBuf;
 }
 
 /// Where a controller keeps things and what it is called.
@@ -48,6 +52,8 @@ struct Running {
     number: u64,
     /// The call of this number, from when the engine has it.
     call: Option<Call>,
+    /// Its story, until its end has been read.
+    report: Option<CallReport>,
 }
 
 struct Inner {
@@ -97,7 +103,7 @@ impl<S: Shell> Controller<S> {
         }
         let feeds = Feeds::default();
         let video = VideoServer::start(feeds.clone()).await?;
-        let running = Running { number: 0, call: None };
+        let running = Running { number: 0, call: None, report: None };
         let media = MediaState { microphone: true, camera: true };
         let inner = Mutex::new(Inner { model, settings, map, running, media });
         Ok(Arc::new(Self {
@@ -160,6 +166,7 @@ impl<S: Shell> Controller<S> {
             inner.model.withdraw("settings");
             if let Some(call) = &inner.running.call {
                 call.use_devices(devices);
+                call.set_sound_processing(sound_processing(&settings));
             }
             ((), Changed::CALL)
         });

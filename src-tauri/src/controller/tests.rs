@@ -42,6 +42,10 @@ impl Shell for Recorder {
         }
         fs::write(&self.main, serde_json::to_vec(&settings).unwrap()).map_err(|error| error.to_string())
     }
+
+    fn downloads(&self) -> PathBuf {
+        self.main.with_file_name("downloads")
+    }
 }
 
 pub(super) struct App {
@@ -161,6 +165,11 @@ async fn two_people_meet_and_part() {
     bob.controller.hang_up();
     bob.until_phase("over", is_ended).await;
     ann.until_phase("over", is_ended).await;
+    let private = read(Path::new(&ann.controller.save_report(false).unwrap()));
+    assert!(private["events"].as_array().unwrap().iter().any(|event| event["state"] == "closed"), "{private}");
+    assert!(!private.to_string().contains(&code), "{private}");
+    let open = read(Path::new(&ann.controller.save_report(true).unwrap()));
+    assert!(open.to_string().contains(&code));
     assert_eq!((ann.end().as_str(), bob.end().as_str()), ("peer-hung-up", "hung-up"));
     assert!(matches!(ann.call().phase, CallPhase::Ended { can_again: false, duration_ms: Some(_), .. }));
     let connection = ann.controller.view().connection;
@@ -168,6 +177,7 @@ async fn two_people_meet_and_part() {
 
     ann.controller.dismiss();
     assert!(is_idle(&ann.call().phase));
+    assert_eq!(ann.controller.save_report(false).unwrap_err().code, "no-report");
     let view = ann.controller.view();
     let shell = ann.controller.shell();
     assert_eq!(shell.calls.lock().unwrap().last(), Some(&view.call));

@@ -67,6 +67,11 @@ pub(super) async fn copy_text(app: App<'_>, text: String) -> Result<(), ErrorVie
 }
 
 #[tauri::command]
+pub(super) async fn save_report(app: App<'_>, open: bool) -> Result<String, ErrorView> {
+    app.save_report(open)
+}
+
+#[tauri::command]
 pub(super) fn video_endpoint(app: App<'_>) -> Result<VideoEndpoint, ErrorView> {
     app.video_endpoint()
 }

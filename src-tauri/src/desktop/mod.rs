@@ -59,6 +59,7 @@ pub fn main() -> ExitCode {
             commands::save_settings,
             commands::list_devices,
             commands::copy_text,
+            commands::save_report,
             commands::video_endpoint,
         ])
         .setup(move |app| set_up(app, args.profile))

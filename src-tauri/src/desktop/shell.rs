@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tauri::{AppHandle, Emitter};
+use tauri::{AppHandle, Emitter, Manager};
 use tauri_plugin_store::StoreExt;
 
 use crate::controller::Shell;
@@ -33,6 +33,11 @@ impl WindowShell {
 }
 
 impl Shell for WindowShell {
+    fn downloads(&self) -> PathBuf {
+        let path = self.app.path();
+        path.download_dir().or_else(|_| path.document_dir()).or_else(|_| path.home_dir()).unwrap_or_default()
+    }
+
     fn show_call(&self, view: CallView) {
         self.emit("call-state", view);
     }

@@ -1,17 +1,18 @@
 //! What the window shows, worked out from what the engine says. No I/O, no clock of its own.
 
+mod connection;
 mod devices;
 
 use std::time::{Duration, Instant};
 
 use visavis_engine::call::{self, CallState, CloseReason, MediaState};
 use visavis_engine::signaling::RoomCode;
-use visavis_engine::{CallStats, Event, Path, PathEnd};
+use visavis_engine::{CallStats, Event};
 
 use crate::quality;
 use crate::view::{
-    CallPhase, CallView, ConnectionView, EndReason, LocalView, NoticeAction, NoticeView, PathKind, PathView, PeerState,
-    QualityView, RemoteView, Side, SignalingState,
+    CallPhase, CallView, ConnectionView, EndReason, LocalView, NoticeAction, NoticeView, PeerState, QualityView,
+    RemoteView,
 };
 
 /// Which views an event changed.
@@ -46,6 +47,8 @@ pub struct Model {
     joining: bool,
     local_only: bool,
     connected: Option<Instant>,
+    /// When the path was lost that is being looked for.
+    lost: Option<Instant>,
     theirs: Option<call::ReceiveReport>,
 }
 
@@ -60,12 +63,13 @@ impl Model {
                 remote: RemoteView { microphone: false, camera: false, has_picture: false },
                 notices: Vec::new(),
             },
-            connection: ConnectionView { signaling: SignalingState::Offline, peer: PeerState::New, path: None },
+            connection: connection::over(PeerState::New),
             quality: quality::unknown(),
             code: None,
             joining: false,
             local_only: false,
             connected: None,
+            lost: None,
             theirs: None,
         }
     }
@@ -139,8 +143,10 @@ impl Model {
     pub fn call(&self, now: Instant) -> CallView {
         let mut view = self.call.clone();
         match &mut view.phase {
-            CallPhase::Connected { since_ms } | CallPhase::Reconnecting { since_ms, .. } => {
+            CallPhase::Connected { since_ms } => *since_ms = self.since(now),
+            CallPhase::Reconnecting { since_ms, lost_ms, .. } => {
                 *since_ms = self.since(now);
+                *lost_ms = self.lost.map_or(0, |lost| millis(now.saturating_duration_since(lost)));
             }
             CallPhase::Idle
             | CallPhase::Preparing
@@ -172,7 +178,7 @@ impl Model {
         match event {
             Event::State(state) => self.on_state(now, state),
             Event::Peer(state) => {
-                self.connection.peer = peer_state(*state);
+                self.connection.peer = connection::peer_state(*state);
                 Changed::CONNECTION
             }
             Event::Signaling(state) => self.on_signaling(state),
@@ -180,6 +186,10 @@ impl Model {
                 self.call.remote.microphone = media.microphone;
                 self.call.remote.camera = media.camera;
                 Changed::CALL
+            }
+            Event::Quality(quality) => {
+                quality::take_verdict(&mut self.quality, quality);
+                Changed { quality: true, ..Changed::NOTHING }
             }
             Event::RemoteReport(report) => {
                 self.theirs = Some(*report);
@@ -212,8 +222,12 @@ impl Model {
                 self.connected.get_or_insert(now);
                 self.call.phase = CallPhase::Connected { since_ms: self.since(now) };
             }
-            CallState::Disconnected { .. } => {
-                self.call.phase = CallPhase::Reconnecting { since_ms: self.since(now), side: self.side() };
+            CallState::Disconnected { lost, .. } => {
+                self.lost = Some(*lost);
+                self.call.phase = CallPhase::Reconnecting { since_ms: self.since(now), lost_ms: 0, side: self.side() };
+                // What was measured is of a path that is gone.
+                self.quality = quality::unknown();
+                return Changed { quality: true, ..Changed::CALL };
             }
             CallState::Closed(reason) => {
                 self.on_closed(now, reason);
@@ -231,7 +245,7 @@ impl Model {
         }
         // What was true of the call's devices is of no use after it.
         self.call.notices.clear();
-        self.connection = ConnectionView { signaling: SignalingState::Offline, peer: PeerState::Closed, path: None };
+        self.connection = connection::over(PeerState::Closed);
         self.call.phase = CallPhase::Ended {
             reason: EndReason { code: end_code(reason).to_owned(), text: reason.to_string() },
             duration_ms: self.connected.map(|since| millis(now.saturating_duration_since(since))),
@@ -247,39 +261,11 @@ impl Model {
         Changed::NOTHING
     }
 
-    fn on_signaling(&mut self, state: &call::SignalingState) -> Changed {
-        self.connection.signaling = match state {
-            call::SignalingState::Connecting => SignalingState::Connecting,
-            call::SignalingState::Online => SignalingState::Online,
-            call::SignalingState::Offline { .. } => SignalingState::Connecting,
-        };
-        // The server's silence is often noticed later than the other side's, or passes sooner.
-        let known = self.side();
-        if let CallPhase::Reconnecting { side, .. } = &mut self.call.phase
-            && *side != known
-        {
-            *side = known;
-            return Changed { call: true, ..Changed::CONNECTION };
-        }
-        Changed::CONNECTION
-    }
-
-    /// Whose connection it is that dropped.
-    const fn side(&self) -> Side {
-        match self.connection.signaling {
-            // The server went with the app of whoever started the call: that says nothing of a network.
-            _ if self.local_only => Side::Unknown,
-            SignalingState::Online => Side::Unknown,
-            // Without a way to the server either, it is this machine that has no network.
-            SignalingState::Offline | SignalingState::Connecting => Side::Local,
-        }
-    }
-
     fn on_stats(&mut self, stats: &CallStats) -> Changed {
         self.call.remote.has_picture |= stats.inbound.frames_decoded > 0;
         self.call.local.level = 10f32.powf(stats.microphone_dbfs / 20.0).clamp(0.0, 1.0);
-        self.quality = quality::judge(stats, self.theirs.as_ref());
-        let path = stats.path.as_ref().map(path_view);
+        quality::take_numbers(&mut self.quality, stats, self.theirs.as_ref());
+        let path = stats.path.as_ref().map(connection::path_view);
         let connection = path != self.connection.path;
         self.connection.path = path;
         Changed { call: true, connection, quality: true }
@@ -322,33 +308,6 @@ fn end_code(reason: &CloseReason) -> &'static str {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-const fn peer_state(state: call::PeerState) -> PeerState {
-    match state {
-        call::PeerState::New => PeerState::New,
-        call::PeerState::Connecting => PeerState::Connecting,
-        call::PeerState::Connected => PeerState::Connected,
-        call::PeerState::Disconnected => PeerState::Disconnected,
-        call::PeerState::Failed => PeerState::Failed,
-        call::PeerState::Closed => PeerState::Closed,
-    }
-}
-
-fn path_view(path: &Path) -> PathView {
-    let end = |end: &PathEnd| {
-        if end.address.contains(':') {
-            format!("[{}]:{}", end.address, end.port)
-        } else {
-            format!("{}:{}", end.address, end.port)
-        }
-    };
-    PathView {
-        kind: if path.is_relayed() { PathKind::Relay } else { PathKind::Direct },
-        local: end(&path.local),
-        remote: end(&path.remote),
-        protocol: path.local.protocol.clone(),
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use visavis_engine::DeviceReport;
 use visavis_engine::device::DeviceError;
 
 use super::*;
+use crate::view::Side;
 
 fn code() -> RoomCode {
     RoomCode::parse("482713").unwrap()
@@ -132,4 +133,38 @@ fn the_other_side_is_on_until_it_says_otherwise_and_a_used_code_is_used_up() {
     assert!(matches!(ended.phase, CallPhase::Ended { can_again: false, .. }));
     assert_eq!(ended.notices, []);
     assert_eq!(model.apply(now, &Event::Signaling(call::SignalingState::Connecting)), Changed::NOTHING);
+}
+
+#[test]
+fn a_lost_connection_says_since_when() {
+    let now = Instant::now();
+    let mut model = Model::idle();
+    model.begin(Some(code()), ON, false);
+    model.apply(now, &Event::State(CallState::Connected { since: now }));
+    let lost = now + Duration::from_secs(10);
+    model.apply(lost, &Event::State(CallState::Disconnected { since: now, lost }));
+    let CallPhase::Reconnecting { since_ms, lost_ms, .. } = model.call(lost + Duration::from_secs(7)).phase else {
+        panic!("not reconnecting")
+    };
+    assert_eq!((since_ms, lost_ms), (17_000, 7_000));
+}
+
+#[test]
+fn a_server_that_isnt_there_is_named_before_the_call_and_no_trouble_in_it() {
+    let now = Instant::now();
+    let offline = Event::Signaling(call::SignalingState::Offline { reason: "nothing listens there".into() });
+    let mut model = Model::idle();
+    model.begin(None, ON, false);
+    model.apply(now, &offline);
+    assert_eq!(model.connection().problem.as_deref(), Some("The server can't be reached: nothing listens there."));
+    assert_eq!(model.call(now).notices, []);
+
+    model.apply(now, &Event::Signaling(call::SignalingState::Online));
+    assert_eq!(model.connection().problem, None);
+    model.apply(now, &Event::State(CallState::Connected { since: now }));
+    assert!(model.apply(now, &offline).call);
+    let notice = &model.call(now).notices[0].text;
+    assert_eq!(notice, "Signalling server unreachable; your call goes on. Nothing listens there.");
+    model.apply(now, &Event::Signaling(call::SignalingState::Online));
+    assert_eq!(model.call(now).notices, []);
 }

@@ -8,11 +8,12 @@ mod files;
 mod validate;
 
 use serde_json::{Map, Value};
+use visavis_engine::{NoiseSuppression, SoundProcessing};
 
 pub use files::{Loaded, SettingsFiles};
 pub use validate::{devices, validate};
 
-use crate::view::{IceServerView, SettingsView};
+use crate::view::{IceServerView, NoiseLevel, SettingsView};
 
 /// The version of the file's form that this app writes.
 pub const VERSION: u64 = 1;
@@ -27,6 +28,23 @@ pub fn defaults() -> SettingsView {
         camera: "default".to_owned(),
         microphone: "default".to_owned(),
         speaker: "default".to_owned(),
+        remove_echo: true,
+        reduce_noise: NoiseLevel::Low,
+        even_loudness: true,
+    }
+}
+
+/// How the microphone's sound is processed by these settings.
+#[must_use]
+pub const fn sound_processing(settings: &SettingsView) -> SoundProcessing {
+    SoundProcessing {
+        echo_canceller: settings.remove_echo,
+        noise_suppression: match settings.reduce_noise {
+            NoiseLevel::Off => NoiseSuppression::Off,
+            NoiseLevel::Low => NoiseSuppression::Low,
+            NoiseLevel::High => NoiseSuppression::High,
+        },
+        gain: settings.even_loudness,
     }
 }
 
@@ -94,6 +112,9 @@ pub fn from_map(map: &Map<String, Value>) -> (SettingsView, Vec<&'static str>) {
     take("camera", &mut |v| text(v).map(|v| settings.camera = v));
     take("microphone", &mut |v| text(v).map(|v| settings.microphone = v));
     take("speaker", &mut |v| text(v).map(|v| settings.speaker = v));
+    take("removeEcho", &mut |v| v.as_bool().map(|v| settings.remove_echo = v));
+    take("reduceNoise", &mut |v| serde_json::from_value(v.clone()).ok().map(|v| settings.reduce_noise = v));
+    take("evenLoudness", &mut |v| v.as_bool().map(|v| settings.even_loudness = v));
     take("iceServers", &mut |v| {
         let servers: Vec<IceServerView> = serde_json::from_value(v.clone()).ok()?;
         settings.ice_servers = servers;
@@ -171,6 +192,9 @@ mod tests {
             }],
             relay_only: true,
             camera: "front".into(),
+            remove_echo: false,
+            reduce_noise: NoiseLevel::High,
+            even_loudness: false,
             ..defaults()
         };
         assert_eq!(from_map(&to_map(&settings)), (settings, vec![]));
@@ -180,8 +204,11 @@ mod tests {
     fn a_wrong_field_falls_back_alone() {
         let (settings, wrong) = from_map(&map(&json!({
             "server": 42, "relayOnly": true, "camera": null, "iceServers": [{"urls": "turn:x"}], "microphone": "usb",
+            "removeEcho": false, "reduceNoise": "loud", "evenLoudness": 1,
         })));
-        assert_eq!(wrong, ["server", "camera", "iceServers"]);
+        assert_eq!(wrong, ["server", "camera", "reduceNoise", "evenLoudness", "iceServers"]);
+        assert_eq!((settings.remove_echo, settings.reduce_noise), (false, NoiseLevel::Low));
+        assert!(settings.even_loudness);
         assert_eq!((settings.relay_only, settings.microphone.as_str()), (true, "usb"));
         assert_eq!(settings.camera, "default");
     }

@@ -59,6 +59,9 @@ pub enum CallPhase {
         /// Since the call first connected, milliseconds, as of this view.
         #[ts(type = "number")]
         since_ms: u64,
+        /// Since the path was lost, milliseconds, as of this view.
+        #[ts(type = "number")]
+        lost_ms: u64,
         /// Whose connection dropped.
         side: Side,
     },

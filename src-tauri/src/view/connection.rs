@@ -10,6 +10,8 @@ use ts_rs::TS;
 pub struct ConnectionView {
     /// The connection to the server.
     pub signaling: SignalingState,
+    /// Why the server isn't reached, in a sentence; it is tried again by itself.
+    pub problem: Option<String>,
     /// The connection to the other person.
     pub peer: PeerState,
     /// The path that media takes, once there is one.

@@ -14,8 +14,8 @@ use ts_rs::TS;
 
 pub use call::{CallPhase, CallView, EndReason, LocalView, NoticeAction, NoticeView, RemoteView, Side};
 pub use connection::{ConnectionView, PathKind, PathView, PeerState, SignalingState};
-pub use quality::{Grade, QualityView};
-pub use settings::{DeviceView, DevicesView, IceServerView, ServerKind, ServerView, SettingsView};
+pub use quality::{DetailsView, Grade, QualityView};
+pub use settings::{DeviceView, DevicesView, IceServerView, NoiseLevel, ServerKind, ServerView, SettingsView};
 
 /// Everything the window draws, as it is right now: the answer to `get_view`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]

@@ -26,6 +26,37 @@ pub struct QualityView {
     pub height: u32,
     /// Frames decoded a second.
     pub fps: f32,
+    /// More for the curious; `None` before anything was measured.
+    pub details: Option<DetailsView>,
+}
+
+/// Statistics for the curious.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct DetailsView {
+    /// What pictures are coded as.
+    pub video_codec: String,
+    /// What sound is coded as.
+    pub audio_codec: String,
+    /// Frames sent a second.
+    pub send_fps: f32,
+    /// What the way out is estimated to carry, kilobits a second.
+    pub available_kbps: Option<u32>,
+    /// The way out keeps our picture from being as good as the camera's.
+    pub limited: bool,
+    /// Packets sent again because the other side missed them, in all.
+    pub resent: u32,
+    /// Sound waits so long for late packets, milliseconds.
+    pub playout_ms: u32,
+    /// Sound that had to be made up, percent of the last second.
+    pub concealed_percent: f32,
+    /// Times that the picture stood still, as the W3C counts them, in all.
+    pub freezes: u32,
+    /// Encoding a picture, milliseconds.
+    pub encode_ms: f32,
+    /// Decoding a picture, milliseconds.
+    pub decode_ms: f32,
 }
 
 /// A verdict on the call.

@@ -42,6 +42,25 @@ pub struct SettingsView {
     pub microphone: String,
     /// The speaker's id, or `default`.
     pub speaker: String,
+    /// Take out of the microphone's sound what the speaker plays.
+    pub remove_echo: bool,
+    /// How much of the background noise is taken away.
+    pub reduce_noise: NoiseLevel,
+    /// Bring quiet voices up and loud ones down.
+    pub even_loudness: bool,
+}
+
+/// How much of the background noise is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+#[ts(export_to = "view.ts")]
+pub enum NoiseLevel {
+    /// None.
+    Off,
+    /// Some, with no harm to music or a second voice.
+    Low,
+    /// Most, for fans and streets.
+    High,
 }
 
 /// A STUN or TURN server, shaped as the W3C's `RTCIceServer`.

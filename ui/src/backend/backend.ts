@@ -33,6 +33,8 @@ export interface Backend {
   saveSettings(settings: SettingsView): Promise<SettingsView>;
   listDevices(): Promise<DevicesView>;
   copyText(text: string): Promise<void>;
+  /** Saves the story of the call; the answer is where. `open`: with the code, addresses and device names in it. */
+  saveReport(open: boolean): Promise<string>;
   openVideo: OpenVideo;
 }
 

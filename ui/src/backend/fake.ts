@@ -114,6 +114,10 @@ export class FakeBackend implements Backend {
     return this.#answer(`copyText ${text}`, () => undefined);
   }
 
+  saveReport(open: boolean): Promise<string> {
+    return this.#answer(`saveReport ${String(open)}`, () => "/home/ada/Downloads/visavis-report-1.json");
+  }
+
   openVideo(onMessage: (message: ArrayBuffer) => void): Promise<VideoLink> {
     let number = 0;
     let open = true;

@@ -1,4 +1,4 @@
-import type { AppView, CallPhase, CallView, QualityView } from "../bindings/view";
+import type { AppView, CallPhase, CallView, DetailsView, QualityView } from "../bindings/view";
 
 /** The app before anything has happened, on a machine with every device and no server. */
 export const idle: AppView = {
@@ -16,7 +16,7 @@ export const idle: AppView = {
     remote: { microphone: true, camera: true, hasPicture: false },
     notices: [],
   },
-  connection: { signaling: "offline", peer: "new", path: null },
+  connection: { signaling: "offline", problem: null, peer: "new", path: null },
   quality: {
     grade: "unknown",
     words: "Not measured yet.",
@@ -27,6 +27,7 @@ export const idle: AppView = {
     width: 0,
     height: 0,
     fps: 0,
+    details: null,
   },
   settings: {
     server: "",
@@ -35,10 +36,27 @@ export const idle: AppView = {
     camera: "default",
     microphone: "default",
     speaker: "default",
+    removeEcho: true,
+    reduceNoise: "low",
+    evenLoudness: true,
   },
   server: { kind: "embedded", url: "" },
   version: "0.1.0",
   profile: null,
+};
+
+const goodDetails: DetailsView = {
+  videoCodec: "H264",
+  audioCodec: "opus",
+  sendFps: 30,
+  availableKbps: 2400,
+  limited: false,
+  resent: 12,
+  playoutMs: 31,
+  concealedPercent: 0.2,
+  freezes: 0,
+  encodeMs: 6.1,
+  decodeMs: 1.4,
 };
 
 export const goodQuality: QualityView = {
@@ -51,6 +69,7 @@ export const goodQuality: QualityView = {
   width: 1280,
   height: 720,
   fps: 30,
+  details: goodDetails,
 };
 
 function at(phase: CallPhase, call: Partial<CallView> = {}): AppView {
@@ -66,6 +85,7 @@ function inCall(phase: CallPhase, call: Partial<CallView> = {}): AppView {
     }),
     connection: {
       signaling: "online",
+      problem: null,
       peer: "connected",
       path: { kind: "direct", local: "192.0.2.10:50412", remote: "198.51.100.7:40118", protocol: "udp" },
     },
@@ -79,6 +99,15 @@ const connected: CallPhase = { kind: "connected", sinceMs: 247_000 };
 export const scenes: Record<string, AppView> = {
   idle,
   preparing: at({ kind: "preparing" }),
+  unreachable: {
+    ...at({ kind: "preparing" }),
+    connection: {
+      signaling: "connecting",
+      problem: "The server can't be reached: nothing listens there.",
+      peer: "new",
+      path: null,
+    },
+  },
   waiting: at({ kind: "waiting", code: "482913", knocking: false, localOnly: true }),
   "sound-only": at(
     { kind: "waiting", code: "482913", knocking: false, localOnly: true },
@@ -124,7 +153,28 @@ export const scenes: Record<string, AppView> = {
       },
     ],
   }),
-  reconnecting: inCall({ kind: "reconnecting", sinceMs: 247_000, side: "local" }),
+  reconnecting: inCall({ kind: "reconnecting", sinceMs: 247_000, lostMs: 8_000, side: "local" }),
+  "no-server": inCall(connected, {
+    notices: [
+      {
+        code: "server",
+        text: "Signalling server unreachable; your call goes on. Nothing listens there.",
+        action: null,
+      },
+    ],
+  }),
+  slow: {
+    ...inCall(connected),
+    quality: {
+      ...goodQuality,
+      grade: "poor",
+      words: "Your network is slow: 140 kb/s.",
+      rttMs: 180,
+      lossPercent: 3.5,
+      sendKbps: 120,
+      details: { ...goodDetails, availableKbps: 140, limited: true, freezes: 4 },
+    },
+  },
   ended: at({
     kind: "ended",
     reason: { code: "peer-hung-up", text: "The other person hung up." },

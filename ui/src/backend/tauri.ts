@@ -30,6 +30,7 @@ export const tauri: Backend = {
   saveSettings: (settings) => invoke("save_settings", { settings }),
   listDevices: () => invoke("list_devices"),
   copyText: (text) => invoke("copy_text", { text }),
+  saveReport: (open) => invoke("save_report", { open }),
   openVideo: async (onMessage, onClosed) =>
     openSocket(await invoke<VideoEndpoint>("video_endpoint"), onMessage, onClosed),
 };

@@ -70,6 +70,10 @@ sinceMs: number, } | { "kind": "reconnecting",
  */
 sinceMs: number, 
 /**
+ * Since the path was lost, milliseconds, as of this view.
+ */
+lostMs: number, 
+/**
  * Whose connection dropped.
  */
 side: Side, } | { "kind": "ended", 
@@ -117,6 +121,10 @@ export type ConnectionView = {
  */
 signaling: SignalingState, 
 /**
+ * Why the server isn't reached, in a sentence; it is tried again by itself.
+ */
+problem: string | null, 
+/**
  * The connection to the other person.
  */
 peer: PeerState, 
@@ -124,6 +132,55 @@ peer: PeerState,
  * The path that media takes, once there is one.
  */
 path: PathView | null, };
+
+/**
+ * Statistics for the curious.
+ */
+export type DetailsView = { 
+/**
+ * What pictures are coded as.
+ */
+videoCodec: string, 
+/**
+ * What sound is coded as.
+ */
+audioCodec: string, 
+/**
+ * Frames sent a second.
+ */
+sendFps: number, 
+/**
+ * What the way out is estimated to carry, kilobits a second.
+ */
+availableKbps: number | null, 
+/**
+ * The way out keeps our picture from being as good as the camera's.
+ */
+limited: boolean, 
+/**
+ * Packets sent again because the other side missed them, in all.
+ */
+resent: number, 
+/**
+ * Sound waits so long for late packets, milliseconds.
+ */
+playoutMs: number, 
+/**
+ * Sound that had to be made up, percent of the last second.
+ */
+concealedPercent: number, 
+/**
+ * Times that the picture stood still, as the W3C counts them, in all.
+ */
+freezes: number, 
+/**
+ * Encoding a picture, milliseconds.
+ */
+encodeMs: number, 
+/**
+ * Decoding a picture, milliseconds.
+ */
+decodeMs: number, };
 
 /**
  * One device.
@@ -241,6 +298,11 @@ cameraName: string,
 level: number, };
 
 /**
+ * How much of the background noise is taken away.
+ */
+export type NoiseLevel = "off" | "low" | "high";
+
+/**
  * What the user can do about a notice.
  */
 export type NoticeAction = "open-settings";
@@ -332,7 +394,11 @@ height: number,
 /**
  * Frames decoded a second.
  */
-fps: number, };
+fps: number, 
+/**
+ * More for the curious; `None` before anything was measured.
+ */
+details: DetailsView | null, };
 
 /**
  * What the other side sends.
@@ -396,7 +462,19 @@ microphone: string,
 /**
  * The speaker's id, or `default`.
  */
-speaker: string, };
+speaker: string, 
+/**
+ * Take out of the microphone's sound what the speaker plays.
+ */
+removeEcho: boolean, 
+/**
+ * How much of the background noise is taken away.
+ */
+reduceNoise: NoiseLevel, 
+/**
+ * Bring quiet voices up and loud ones down.
+ */
+evenLoudness: boolean, };
 
 /**
  * Whose connection dropped, as far as this machine can tell.

@@ -166,9 +166,7 @@ impl Session {
                 self.media = media;
                 self.control(now, &ControlMessage::Media(media));
             }
-            Command::Report(report) => {
-                self.over_channel(&ControlMessage::Stats(report));
-            }
+            Command::Measured(measured) => self.measured(now, &measured),
             Command::NetworkChanged { path_gone } => self.network_changed(now, path_gone),
         }
     }

@@ -10,6 +10,7 @@ use super::{Session, State};
 use crate::control::ControlMessage;
 use crate::input::{CallEvent, TransportAction, TransportInput};
 use crate::link::{Link, Step};
+use crate::quality::Measured;
 use crate::state::PeerState;
 use crate::timers::Timer;
 
@@ -179,9 +180,11 @@ impl Session {
         }
     }
 
-    /// New addresses may have brought a way to the server, and old ones that are gone have taken it along.
+    /// New addresses may have brought a way to the server, and old ones that are gone have taken it along. While the path
+    /// holds it is enough to ask whether the server still answers.
     pub(super) fn network_changed(&mut self, now: Instant, path_gone: bool) {
-        self.client.handle_input(now, ClientInput::NetworkChanged);
+        let holds = matches!(self.state, State::Connected { .. }) && !path_gone;
+        self.client.handle_input(now, if holds { ClientInput::Probe } else { ClientInput::NetworkChanged });
         if path_gone && matches!(self.state, State::Connected { .. }) {
             self.path_lost(now, true);
         } else if let State::Disconnected { link, .. } = &mut self.state {
@@ -202,9 +205,24 @@ impl Session {
                 }
             }
             ControlMessage::Bye { reason } => self.goodbye(now, &reason),
-            ControlMessage::Stats(report) => self.event(CallEvent::RemoteReport(report)),
+            ControlMessage::Stats(report) => {
+                if let Some(link) = self.link_mut() {
+                    link.remote_report = Some(report);
+                }
+                self.event(CallEvent::RemoteReport(report));
+            }
             ControlMessage::PleaseRestart => self.on_please_restart(now),
             ControlMessage::RestartFailed => self.on_restart_failed(now),
+        }
+    }
+
+    /// One second of a call.
+    pub(super) fn measured(&mut self, now: Instant, measured: &Measured) {
+        self.over_channel(&ControlMessage::Stats(measured.report));
+        if let State::Connected { link, .. } = &mut self.state {
+            let theirs = link.remote_report;
+            let quality = link.judge.judge(now, measured, theirs.as_ref());
+            self.event(CallEvent::Quality(quality));
         }
     }
 

@@ -81,6 +81,7 @@ impl Session {
             State::Connecting(link) => self.enter(now, State::Connected { link, since: now }),
             State::Disconnected { mut link, since, .. } => {
                 link.found = Some(now);
+                link.judge.reset();
                 link.hopeless = false;
                 self.enter(now, State::Connected { link, since });
                 // What changed meanwhile may have had no way to the other.

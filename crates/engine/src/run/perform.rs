@@ -1,9 +1,12 @@
 //! What the session wants done, and what follows from its states.
 
+use std::time::Instant;
+
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
-use visavis_call::{CallEvent, CallState, Output, SocketAction, TransportAction};
+use visavis_call::{CallEvent, CallState, Command, Input, Output, SocketAction, TransportAction};
 use visavis_device::CameraChoice;
+use visavis_transport::local_addresses;
 
 use super::CallLoop;
 use crate::audio::AudioCommand;
@@ -80,8 +83,12 @@ impl CallLoop {
             }
             CallEvent::Peer(state) => self.tell(Event::Peer(state)),
             CallEvent::Signaling(state) => self.tell(Event::Signaling(state)),
-            CallEvent::RemoteMedia(media) => self.tell(Event::Remote(media)),
+            CallEvent::RemoteMedia(media) => {
+                self.wiring.counters.remote_camera(media.camera);
+                self.tell(Event::Remote(media));
+            }
             CallEvent::RemoteReport(report) => self.tell(Event::RemoteReport(report)),
+            CallEvent::Quality(quality) => self.tell(Event::Quality(quality)),
             CallEvent::InLine { ahead } => self.tell(Event::InLine { ahead }),
             CallEvent::Dropped { count } => self.tell(Event::Dropped { count }),
             CallEvent::Deadline(timer) => tracing::debug!(timer = timer.name(), "a deadline has passed"),
@@ -111,6 +118,19 @@ impl CallLoop {
             | CallState::Connecting
             | CallState::Connected { .. }
             | CallState::Disconnected { .. } => {}
+        }
+    }
+
+    /// Whoever named the addresses to use knows of their comings and goings. New ones matter while there is no path.
+    pub(super) fn look_at_network(&mut self, now: Instant) {
+        if !self.wiring.transport.bind.is_empty() {
+            return;
+        }
+        let Ok(addresses) = local_addresses() else { return };
+        let Some(change) = self.network.look(addresses, self.path.as_ref()) else { return };
+        if change.some_gone || !matches!(self.session.state(), CallState::Connected { .. }) {
+            let changed = Command::NetworkChanged { path_gone: change.path_gone };
+            self.session.handle_input(now, Input::Command(changed));
         }
     }
 

@@ -1,0 +1,76 @@
+import { render, screen } from "@testing-library/svelte";
+import { beforeAll, describe, expect, it } from "vitest";
+import App from "./App.svelte";
+import { FakeBackend } from "./backend/fake";
+import { idle, scenes } from "./backend/scenes";
+import { Model } from "./model.svelte";
+
+beforeAll(() => {
+  // The page has no graphics here; the canvases then only count.
+  HTMLCanvasElement.prototype.getContext = () => null;
+});
+
+async function open(scene: string): Promise<FakeBackend> {
+  const backend = new FakeBackend(scenes[scene] ?? idle);
+  render(App, { model: new Model(backend) });
+  await screen.findByRole("main");
+  return backend;
+}
+
+describe("what goes wrong is said in words", () => {
+  it("names a server that isn't there, and that it is tried again", async () => {
+    await open("unreachable");
+    expect(screen.getByRole("main").textContent).toContain("nothing listens there. Trying again…");
+  });
+
+  it("says since when a connection is lost, and whose it is", async () => {
+    await open("reconnecting");
+    const main = screen.getByRole("main").textContent;
+    expect(main).toContain("Connection lost. Trying to get it back…");
+    expect(main).toContain("Your network seems to be down.");
+    expect(main).toContain("For 0:08");
+  });
+
+  it("says that a call goes on without its server", async () => {
+    await open("no-server");
+    expect(screen.getByRole("main").textContent).toContain("Signalling server unreachable; your call goes on.");
+  });
+});
+
+describe("figures and reports", () => {
+  it("shows the reason first and all figures on request", async () => {
+    const backend = await open("slow");
+    screen.getByRole("button", { name: /Quality poor/ }).click();
+    const details = await screen.findByRole("region", { name: "Call quality" });
+    expect(details.textContent).toContain("Your network is slow: 140 kb/s.");
+    expect(details.textContent).not.toContain("Way out carries");
+    screen.getByRole("button", { name: "All figures" }).click();
+    expect(await screen.findByText("140 kb/s, less than wanted")).toBeTruthy();
+    expect(details.textContent).toContain("4 times");
+    screen.getByRole("button", { name: "Save a report" }).click();
+    expect(await screen.findByText(/visavis-report-1/)).toBeTruthy();
+    expect(backend.asked).toContain("saveReport false");
+  });
+
+  it("leaves addresses out of a report unless they are asked for", async () => {
+    const backend = await open("ended");
+    screen.getByText("Save a report", { selector: "summary" }).click();
+    (await screen.findByRole("switch", { name: "Include addresses and the code" })).click();
+    screen.getByRole("button", { name: "Save a report" }).click();
+    expect(await screen.findByText(/visavis-report-1/)).toBeTruthy();
+    expect(backend.asked).toContain("saveReport true");
+  });
+});
+
+it("saves how sound is processed", async () => {
+  const backend = await open("idle");
+  screen.getByRole("button", { name: "Settings" }).click();
+  (await screen.findByRole("switch", { name: "Remove echo" })).click();
+  const noise: HTMLSelectElement = screen.getByLabelText("Reduce noise");
+  noise.value = "high";
+  noise.dispatchEvent(new Event("change", { bubbles: true }));
+  screen.getByRole("button", { name: "Save" }).click();
+  await screen.findByRole("button", { name: "Start a call" });
+  const { removeEcho, reduceNoise, evenLoudness } = backend.view.settings;
+  expect([removeEcho, reduceNoise, evenLoudness]).toEqual([false, "high", true]);
+});
