@@ -7,6 +7,7 @@ mod camera_lost;
 mod controls;
 mod determinism;
 mod devices_missing;
+mod echo;
 mod first_frame;
 mod hang_up;
 mod harness;
