@@ -16,5 +16,8 @@ mod joining;
 mod loss;
 mod panic;
 mod pictures;
+mod random_loss;
+mod rate;
+mod resending;
 mod server_gone;
 mod stranger;
