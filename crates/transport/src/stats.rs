@@ -57,7 +57,7 @@ pub struct CandidateEnd {
 /// What is counted for one kind of media.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MediaStats {
-    /// RTP packets sent, retransmissions included.
+    /// RTP packets sent, without those of the repair stream.
     pub packets_sent: u64,
     /// Payload bytes sent.
     pub bytes_sent: u64,

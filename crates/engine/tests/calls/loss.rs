@@ -34,9 +34,12 @@ fn what_resending_cannot_mend_a_keyframe_does() {
         let meeting = Meeting::connected(&world, &server).await;
         meeting.pass(Duration::from_secs(2)).await;
         let before = meeting.a.stats().outbound.key_frames_encoded;
-        // Longer than lost packets are kept to be sent again, shorter than ICE is patient.
-        world.blackout("a", "b", Duration::from_secs(3));
-        meeting.pass(Duration::from_secs(6)).await;
+        // What is lost one way can't be asked for the other way, for longer than it is waited for.
+        world.set_link("a", "b", losing(0.3));
+        world.set_link("b", "a", losing(1.0));
+        meeting.pass(Duration::from_millis(1500)).await;
+        world.connect("a", "b", &LinkConfig::with_delay(MEDIA_DELAY));
+        meeting.pass(Duration::from_secs(4)).await;
         let after = meeting.a.stats().outbound.key_frames_encoded;
         assert!(meeting.b.stats().inbound.keyframes_requested > 0);
         assert!(after > before, "{after} keyframes, {before} before");
