@@ -13,8 +13,8 @@ fn losing(loss: f64) -> LinkConfig {
 #[test]
 fn pictures_go_on_with_five_percent_lost() {
     play(|world, server| async move {
-        world.connect("a", "b", &losing(0.05));
         let meeting = Meeting::connected(&world, &server).await;
+        world.connect("a", "b", &losing(0.05));
         let since = world.elapsed();
         meeting.pass(Duration::from_secs(20)).await;
         for party in [&meeting.a, &meeting.b] {
