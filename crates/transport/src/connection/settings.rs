@@ -12,7 +12,7 @@ const DISCONNECTED_AFTER: Duration = Duration::from_secs(4);
 const NEVER_FAILS: Duration = Duration::ZERO;
 /// How often the path is checked (RFC 7675 asks for at least every five seconds). Nothing is sent on a path that is
 /// silent, so that a network that was dark is noticed only by the next check: this is most of what a call takes to be back.
-const KEEPALIVE: Duration = Duration::from_millis(250);
+const KEEPALIVE: Duration = Duration::from_millis(150);
 /// The pace of connectivity checks (RFC 8445, section 14.2).
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Checks per pair: half a minute, for a path that opens late.
