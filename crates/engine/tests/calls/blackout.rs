@@ -58,7 +58,7 @@ async fn darken(meeting: &Meeting, dark: Duration) -> [Back; 2] {
 
 fn check(backs: [Back; 2]) {
     for back in backs {
-        assert!(back.sound <= Duration::from_millis(600), "{back:?}");
+        assert!(back.sound <= Duration::from_millis(500), "{back:?}");
         assert!(back.picture <= Duration::from_secs(1), "{back:?}");
     }
 }
