@@ -21,7 +21,8 @@ use visavis_engine::frame::{FramePool, Size, VideoFrame};
 use visavis_engine::signaling::RoomCode;
 use visavis_engine::transport::TransportConfig;
 use visavis_engine::{
-    Call, CallConfig, CallStats, DeviceReport, Devices, Event, Host, Sinks, SoundSettings, VideoSettings, WebSocketConnector,
+    Call, CallConfig, CallStats, DeviceReport, Devices, Event, Host, Sinks, SoundSettings, VideoSettings,
+    WebSocketConnector,
 };
 use visavis_testkit::{quality, sound};
 

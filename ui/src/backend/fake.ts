@@ -115,7 +115,7 @@ export class FakeBackend implements Backend {
   }
 
   saveReport(open: boolean): Promise<string> {
-    return this.#answer(`saveReport ${String(open)}`, () => "/home/ada/Downloads/visavis-report-1.json");
+    return this.#answer(`saveReport ${String(open)}`, () => "/Downloads/visavis-report-1.json");
   }
 
   openVideo(onMessage: (message: ArrayBuffer) => void): Promise<VideoLink> {

@@ -1,4 +1,4 @@
-//! Impulse responses of rooms by the image-source method (Allen and Berkley 1979), with fractional delays (Peterson 1986)
+//! Impulse responses of rooms by the image-source method (Allen and Berkeley 1979), with fractional delays (Peterson 1986)
 //! and images moved by some centimetres, since mirrors in exact order whistle as no room does (De Sena et al. 2015).
 
 use super::clock::windowed_sinc;
