@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use visavis_call::{
-    Candidate, Command, ControlMessage, Input, Intent, Measured, MediaState, Output, PeerState, Session,
-    SessionConfig, SocketInput, TransportAction, TransportInput,
+    Candidate, Command, ControlMessage, Input, Intent, Measured, MediaState, Output, PeerState, Session, SessionConfig,
+    SocketInput, TransportAction, TransportInput,
 };
 use visavis_signaling::{Body, Role, RoomCode, Seal, ServerMessage};
 
