@@ -9,6 +9,10 @@ use visavis_frame::{BitRate, Size};
 
 /// How long a rate must hold before the ladder steps up.
 const HOLD_BEFORE_UP: Duration = Duration::from_secs(2);
+/// The same in the first moments, when the rate is low because nothing is known yet.
+const HOLD_AT_FIRST: Duration = Duration::from_millis(300);
+/// How long the first moments are.
+const AT_FIRST: Duration = Duration::from_secs(5);
 /// A step up needs this much more than the rung's least rate.
 const UP_MARGIN: f64 = 1.15;
 /// The rung's least rate, bits per pixel, for a picture of 1280×720; smaller pictures need more of them.
@@ -39,6 +43,7 @@ pub struct Ladder {
     source: Size,
     frame_rate: u32,
     rung: Option<usize>,
+    began: Option<Instant>,
     /// Since when a better rung has been affordable, and the worst of those seen since.
     better: Option<(Instant, usize)>,
 }
@@ -47,7 +52,7 @@ impl Ladder {
     /// A ladder under a source of that size and frame rate.
     #[must_use]
     pub fn new(source: Size, frame_rate: u32) -> Self {
-        Self { source, frame_rate: frame_rate.max(1), rung: None, better: None }
+        Self { source, frame_rate: frame_rate.max(1), rung: None, began: None, better: None }
     }
 
     /// Takes another source; the rung stays.
@@ -61,6 +66,7 @@ impl Ladder {
     pub fn update(&mut self, now: Instant, rate: BitRate, loss: f64) -> Rung {
         let resent = if loss.is_finite() { loss.clamp(0.0, 0.5) } else { 0.0 };
         let encoder = rate.bps() as f64 * (1.0 - resent);
+        self.began.get_or_insert(now);
         let rung = self.step(now, encoder);
         self.rung = Some(rung);
         let (size, frame_rate) = self.picture(rung);
@@ -80,7 +86,9 @@ impl Ladder {
             return current;
         }
         let (since, worst) = self.better.map_or((now, safe), |(since, worst)| (since, worst.max(safe)));
-        if now.saturating_duration_since(since) < HOLD_BEFORE_UP {
+        let young = now.saturating_duration_since(self.began.unwrap_or(now)) < AT_FIRST;
+        let hold = if young { HOLD_AT_FIRST } else { HOLD_BEFORE_UP };
+        if now.saturating_duration_since(since) < hold {
             self.better = Some((since, worst));
             return current;
         }
@@ -122,11 +130,21 @@ mod tests {
         let mut ladder = Ladder::new(Size::HD, 30);
         let mut now = start();
         assert_eq!(ladder.update(now, BitRate::from_kbps(2_000), 0.0).size, Size::HD);
-        now += Duration::from_millis(100);
+        now += AT_FIRST;
         assert_eq!(ladder.update(now, BitRate::from_kbps(400), 0.0).size, Size::NHD);
         now += Duration::from_millis(100);
         assert_eq!(ladder.update(now, BitRate::from_kbps(2_000), 0.0).size, Size::NHD);
         now += HOLD_BEFORE_UP;
+        assert_eq!(ladder.update(now, BitRate::from_kbps(2_000), 0.0).size, Size::HD);
+    }
+
+    #[test]
+    fn climbs_quickly_when_nothing_is_known_yet() {
+        let mut ladder = Ladder::new(Size::HD, 30);
+        let mut now = start();
+        assert_eq!(ladder.update(now, BitRate::from_kbps(500), 0.0).size, Size::NHD);
+        ladder.update(now, BitRate::from_kbps(2_000), 0.0);
+        now += HOLD_AT_FIRST;
         assert_eq!(ladder.update(now, BitRate::from_kbps(2_000), 0.0).size, Size::HD);
     }
 

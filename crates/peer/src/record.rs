@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use visavis_engine::device::{WavWriter, Y4mWriter};
@@ -17,7 +17,7 @@ pub(crate) fn sinks(dir: &Path, raw: bool) -> Result<Sinks> {
     let mut sinks = Sinks::default();
     sinks.remote_video.push(Box::new(Units { file: Some(BufWriter::new(file)) }));
     if raw {
-        sinks.remote_video.push(Box::new(Pictures { path: dir.join("remote.y4m"), writer: None, failed: false }));
+        sinks.remote_video.push(Box::new(Pictures { dir: dir.to_owned(), files: 0, writer: None, failed: false }));
     }
     let path = dir.join("remote.wav");
     let mut sound =
@@ -54,8 +54,11 @@ impl FrameSink for Units {
     }
 }
 
+/// A Y4M file has pictures of one size. The other side changes it as its network does, so each change begins another file:
+/// `remote.y4m`, `remote-2.y4m` and so on.
 struct Pictures {
-    path: std::path::PathBuf,
+    dir: PathBuf,
+    files: u32,
     writer: Option<Y4mWriter>,
     failed: bool,
 }
@@ -74,12 +77,17 @@ impl FrameSink for Pictures {
 
 impl Pictures {
     fn write(&mut self, frame: &VideoFrame) -> Result<()> {
-        let writer = match &mut self.writer {
+        let writer = match self.writer.take().filter(|writer| writer.size() == Some(frame.size())) {
             Some(writer) => writer,
-            // The size is known with the first picture.
-            None => self.writer.insert(Y4mWriter::create(&self.path, 30)?),
+            None => self.next_file()?,
         };
-        writer.write(frame)?;
+        self.writer.insert(writer).write(frame)?;
         Ok(())
+    }
+
+    fn next_file(&mut self) -> Result<Y4mWriter> {
+        self.files += 1;
+        let name = if self.files == 1 { "remote.y4m".to_owned() } else { format!("remote-{}.y4m", self.files) };
+        Ok(Y4mWriter::create(&self.dir.join(name), 30)?)
     }
 }

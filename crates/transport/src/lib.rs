@@ -17,6 +17,7 @@ mod error;
 mod event;
 mod feedback;
 mod handler;
+mod handshake;
 mod interfaces;
 mod media;
 mod outlook;

@@ -1,4 +1,5 @@
-//! The given runtime, with a driver that doesn't oversleep while it connects.
+//! The given runtime, with a driver that doesn't oversleep while it connects and sockets that keep the handshake going
+//! ([`crate::handshake`]).
 //!
 //! The library's driver flushes its writes, then collects events, then sleeps until its next timer. What an event made
 //! it write, above all the first SCTP packets once DTLS is up, waits for that timer: 400 ms in a call that could be up
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use webrtc::runtime::{AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime};
 
+use crate::handshake::Answered;
+
 const LONGEST_NAP: Duration = Duration::from_millis(5);
 
 /// Passes everything on to the runtime that it wraps; see the module.
@@ -20,11 +23,12 @@ const LONGEST_NAP: Duration = Duration::from_millis(5);
 pub(crate) struct PacedRuntime {
     inner: Arc<dyn Runtime>,
     hurry_until: Mutex<Option<Instant>>,
+    answered: Answered,
 }
 
 impl PacedRuntime {
-    pub(crate) const fn new(inner: Arc<dyn Runtime>) -> Self {
-        Self { inner, hurry_until: Mutex::new(None) }
+    pub(crate) fn new(inner: Arc<dyn Runtime>) -> Self {
+        Self { inner, hurry_until: Mutex::new(None), answered: Answered::default() }
     }
 
     /// Only naps for so long.
@@ -55,7 +59,7 @@ impl Runtime for PacedRuntime {
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        self.inner.wrap_udp_socket(socket)
+        Ok(self.answered.guard(self.inner.wrap_udp_socket(socket)?, Arc::clone(&self.inner)))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use visavis_testkit::net::LinkConfig;
 
-use super::harness::{FPS, MEDIA_DELAY, Meeting, is_rising, play};
+use super::harness::{FPS, MEDIA_DELAY, Meeting, is_rising, play, world};
 
 fn losing(loss: f64) -> LinkConfig {
     LinkConfig { loss, ..LinkConfig::with_delay(MEDIA_DELAY) }
@@ -47,4 +47,23 @@ fn what_resending_cannot_mend_a_keyframe_does() {
         meeting.pass(Duration::from_secs(2)).await;
         assert!(meeting.b.remote.longest_gap_since(since) < Duration::from_millis(100));
     });
+}
+
+/// Until the connection is up each message counts, and none of them is media: ICE and DTLS repeat their own.
+#[test]
+fn two_meet_over_a_link_that_loses() {
+    for loss in [0.05, 0.1, 0.2, 0.3] {
+        let mut times = Vec::new();
+        for seed in 1..=8 {
+            let (world, server) = world(seed);
+            world.connect("a", "b", &losing(loss));
+            world.run(async {
+                let meeting = Meeting::connected(&world, &server).await;
+                times.push(meeting.world.elapsed());
+            });
+        }
+        times.sort();
+        assert!(times.iter().all(|time| *time < Duration::from_secs(2)), "{loss} lost: {times:?}");
+        eprintln!("{loss} lost: connected after {times:?}");
+    }
 }
