@@ -30,6 +30,12 @@ pub(super) struct Allocation<S> {
     /// Beyond this it isn't prolonged.
     pub(super) ends: Instant,
     pub(super) budget: Bytes,
+    pub(super) peers: Peers,
+}
+
+/// Whom the client lets reach it, and the short names that it gave them.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
     permissions: Vec<(IpAddr, Instant)>,
     channels: Vec<Channel>,
 }
@@ -41,67 +47,47 @@ struct Channel {
     until: Instant,
 }
 
-/// What an allocation begins with.
-#[derive(Debug)]
-pub(super) struct Beginning<S> {
-    pub(super) socket: S,
-    pub(super) port: u16,
-    pub(super) grant: Grant,
-    pub(super) key: [u8; 16],
-    pub(super) username: String,
-    pub(super) transaction: TransactionId,
-    pub(super) expires: Instant,
-    pub(super) ends: Instant,
-    pub(super) budget: Bytes,
-}
-
 impl<S> Allocation<S> {
-    pub(super) fn new(begin: Beginning<S>) -> Self {
-        let Beginning { socket, port, grant, key, username, transaction, expires, ends, budget } = begin;
-        let (permissions, channels) = (Vec::new(), Vec::new());
-        Self { socket, port, grant, key, username, transaction, expires, ends, budget, permissions, channels }
-    }
-
     /// Lets this peer reach the client for a while. `false` when there are too many already.
     pub(super) fn permit(&mut self, now: Instant, ip: IpAddr) -> bool {
         let until = now + PERMISSION_LIFETIME;
-        self.permissions.retain(|(_, until)| *until > now);
-        let full = self.permissions.len() >= MAX_PERMISSIONS;
-        match self.permissions.iter_mut().find(|(permitted, _)| *permitted == ip) {
+        self.peers.permissions.retain(|(_, until)| *until > now);
+        let full = self.peers.permissions.len() >= MAX_PERMISSIONS;
+        match self.peers.permissions.iter_mut().find(|(permitted, _)| *permitted == ip) {
             Some((_, old)) => *old = until,
             None if full => return false,
-            None => self.permissions.push((ip, until)),
+            None => self.peers.permissions.push((ip, until)),
         }
         true
     }
 
     pub(super) fn permits(&self, now: Instant, ip: IpAddr) -> bool {
-        self.permissions.iter().any(|(permitted, until)| *permitted == ip && *until > now)
+        self.peers.permissions.iter().any(|(permitted, until)| *permitted == ip && *until > now)
     }
 
     /// Binds a channel, or prolongs it. `false` when the channel has another peer, the peer another channel, or there are
     /// too many.
     pub(super) fn bind(&mut self, now: Instant, number: u16, peer: SocketAddr) -> bool {
         let until = now + CHANNEL_LIFETIME;
-        self.channels.retain(|channel| channel.until > now);
-        let full = self.channels.len() >= MAX_CHANNELS;
-        let same = self.channels.iter_mut().find(|channel| channel.number == number || channel.peer == peer);
+        self.peers.channels.retain(|channel| channel.until > now);
+        let full = self.peers.channels.len() >= MAX_CHANNELS;
+        let same = self.peers.channels.iter_mut().find(|channel| channel.number == number || channel.peer == peer);
         match same {
             Some(channel) if channel.number == number && channel.peer == peer => channel.until = until,
             Some(_) => return false,
             None if full => return false,
-            None => self.channels.push(Channel { number, peer, until }),
+            None => self.peers.channels.push(Channel { number, peer, until }),
         }
         self.permit(now, peer.ip())
     }
 
     pub(super) fn peer_of(&self, now: Instant, number: u16) -> Option<SocketAddr> {
-        let found = self.channels.iter().find(|channel| channel.number == number && channel.until > now);
+        let found = self.peers.channels.iter().find(|channel| channel.number == number && channel.until > now);
         found.map(|channel| channel.peer)
     }
 
     pub(super) fn channel_of(&self, now: Instant, peer: SocketAddr) -> Option<u16> {
-        let found = self.channels.iter().find(|channel| channel.peer == peer && channel.until > now);
+        let found = self.peers.channels.iter().find(|channel| channel.peer == peer && channel.until > now);
         found.map(|channel| channel.number)
     }
 }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::allocation::{Allocation, Beginning};
+use super::allocation::{Allocation, Peers};
 use super::budget::Bytes;
 use super::channel_data::CHANNELS;
 use super::credential::{Grant, MAX_USERNAME_BYTES, long_term_key};
@@ -163,7 +163,7 @@ impl<P: Ports> Table<P> {
         };
         let (port, socket) = self.ports.open(even).ok_or(CAPACITY)?;
         let limits = &self.config.limits;
-        let allocation = Allocation::new(Beginning {
+        let allocation = Allocation {
             socket,
             port,
             grant: asker.grant,
@@ -173,7 +173,8 @@ impl<P: Ports> Table<P> {
             expires: now + self.lifetime(message),
             ends: now + limits.longest,
             budget: Bytes::new(now, limits.bytes_per_second),
-        });
+            peers: Peers::default(),
+        };
         let answer = self.allocated(now, client, message, &allocation);
         self.by_port.insert(port, client);
         self.allocations.insert(client, allocation);
