@@ -130,7 +130,7 @@ fn own_stream<B: Build>(
     if reply.send(Ok(started)).is_ok() {
         // Nothing is ever sent: the channel closes when the engine drops its end.
         while ended.recv_timeout(LOOK_AGAIN) == Err(mpsc::RecvTimeoutError::Timeout) {
-            let changed = |id: &DeviceId| has_changed(&host, B::DIRECTION, wish, id);
+            let changed = |id: &DeviceId| has_changed(B::DIRECTION, wish, id);
             health.note_outdated(id.as_ref().is_some_and(changed));
         }
     }

@@ -84,13 +84,17 @@ pub(super) fn target(host: &Host, direction: Direction, wish: Option<&str>) -> R
     default(host, direction).map(|device| Target::new(device, true)).ok_or(missing)
 }
 
-/// Whether `wish` now means another device than the one that was opened.
-pub(super) fn has_changed(own: &Host, direction: Direction, wish: Option<&str>, opened: &DeviceId) -> bool {
-    if opened.host().name() == "ALSA" {
-        // Listing ALSA's devices opens them, so only one thing is asked: whether there is a sound server again.
-        return host().id() != opened.host();
+/// Whether `wish` now means another device than the one that was opened. The stream's own connection isn't asked: cpal's
+/// client answers no question while samples come in faster than it reads them, and that is when a device has gone.
+pub(super) fn has_changed(direction: Direction, wish: Option<&str>, opened: &DeviceId) -> bool {
+    let host = host();
+    if host.id() != opened.host() {
+        // A sound server has come or gone; a device that was chosen beside it by its id is still meant.
+        return wish.and_then(|wish| wish.parse().ok()).as_ref() != Some(opened);
     }
-    target(own, direction, wish).map_or(true, |target| target.id.as_ref() != Some(opened))
+    // Listing ALSA's devices opens them, so they aren't looked at.
+    let is_alsa = opened.host().name() == "ALSA";
+    !is_alsa && target(&host, direction, wish).map_or(true, |target| target.id.as_ref() != Some(opened))
 }
 
 fn default(host: &Host, direction: Direction) -> Option<Device> {
