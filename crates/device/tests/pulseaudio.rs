@@ -51,13 +51,6 @@ fn inside_sound_goes_round() {
             && (sound::tone_amplitude(piece, RATE_HZ, PITCH_HZ) - 0.25).abs() < 0.03
     };
     let pure = pieces.iter().filter(|piece| is_tone(piece)).count();
-    println!(
-        "DEBUG {} zeros {} name {} standin {:?}",
-        heard.iter().filter(|s| **s == 0.0).count(),
-        heard.len(),
-        speaker.name(),
-        speaker.stands_in_for()
-    );
     println!("{} samples heard; of {} whole pieces {pure} are the tone", heard.len(), pieces.len());
     assert!(pieces.len() >= 20 && pure * 10 >= pieces.len() * 8);
 }
