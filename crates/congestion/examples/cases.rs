@@ -5,7 +5,8 @@
 #[path = "../tests/sim/mod.rs"]
 mod sim;
 
-use sim::report::{Report, report};
+use sim::estimator::ours;
+use sim::report::{Report, mean, median_and_most, over_seeds};
 use sim::{Case, cases};
 
 fn main() {
@@ -23,18 +24,20 @@ fn main() {
     println!("| one flow, second half | delivered | target | queue p95 | padding |");
     println!("| --- | --- | --- | --- | --- |");
     for (name, case) in cases::steady_ones() {
-        steady(name, &report(&case, &sim::run(&case)));
+        steady(name, &case);
+    }
+    println!();
+    println!("| lost | queue of 70 ms | 300 ms | 1000 ms |");
+    println!("| --- | --- | --- | --- |");
+    for percent in cases::RFC8868_LOSSES {
+        let cells = cases::RFC8868_QUEUES.map(|queue_ms| lossy(&cases::rfc8868(percent, queue_ms)));
+        println!("| {percent}% | {} |", cells.join(" | "));
     }
 }
 
-/// Each case is run with so many seeds.
-const SEEDS: u64 = 5;
-
 /// The median of the seeds, and the worst.
 fn spread(reports: &[Report], value: fn(&Report) -> f64, unit: &str, digits: usize) -> String {
-    let mut values: Vec<f64> = reports.iter().map(value).collect();
-    values.sort_by(f64::total_cmp);
-    let (median, worst) = (values[values.len() / 2], values[values.len() - 1]);
+    let (median, worst) = median_and_most(reports, value);
     if worst.is_finite() && worst > 0.0 {
         format!("{median:.digits$} ({worst:.digits$}){unit}")
     } else {
@@ -43,28 +46,34 @@ fn spread(reports: &[Report], value: fn(&Report) -> f64, unit: &str, digits: usi
 }
 
 fn changes(name: &str, case: &Case) {
-    let seeds = (0..SEEDS).map(|index| Case { seed: case.seed + 77 * index, ..case.clone() });
-    let reports: Vec<Report> = seeds.map(|case| report(&case, &sim::run(&case))).collect();
+    let reports = over_seeds(case, ours);
     println!(
         "| {name} | {} | {} | {} | {:.0}% | {} | {} | {} |",
-        spread(&reports, |report| report.rises.first().copied().unwrap_or(0.0), " s", 1),
+        spread(&reports, Report::start, " s", 1),
         spread(&reports, Report::slowest_rise, " s", 1),
         spread(&reports, Report::slowest_drop, " s", 1),
-        reports.iter().map(|report| report.used).sum::<f64>() / SEEDS as f64 * 100.0,
+        mean(&reports, |report| report.used * 100.0),
         spread(&reports, |report| report.queue_ms, " ms", 0),
         spread(&reports, |report| report.drop_queue_ms, " ms", 0),
         spread(&reports, |report| report.fairness, "", 1),
     );
 }
 
-fn steady(name: &str, report: &Report) {
+fn steady(name: &str, case: &Case) {
+    let reports = over_seeds(case, ours);
     println!(
-        "| {name} | {:.0} kb/s | {:.0} kb/s | {:.0} ms | {:.1}% |",
-        report.delivered_kbps,
-        report.target_kbps,
-        report.queue_ms,
-        report.padding * 100.0,
+        "| {name} | {:.0} kb/s | {:.0} kb/s | {} | {:.1}% |",
+        mean(&reports, |report| report.delivered_kbps),
+        mean(&reports, |report| report.target_kbps),
+        spread(&reports, |report| report.queue_ms, " ms", 0),
+        mean(&reports, |report| report.padding * 100.0),
     );
+}
+
+fn lossy(case: &Case) -> String {
+    let reports = over_seeds(case, ours);
+    let delivered = mean(&reports, |report| report.delivered_kbps);
+    format!("{delivered:.0} kb/s, {}", spread(&reports, |report| report.queue_ms, " ms", 0))
 }
 
 fn trace(name: &str) {

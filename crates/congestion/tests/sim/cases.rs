@@ -169,6 +169,7 @@ pub fn steady_ones() -> Vec<(&'static str, Case)> {
         ("5 Mb/s, 25 ms", steady(5_000.0, 25, 40.0)),
         ("10% random loss, 2 Mb/s, 200 ms", random_loss(0.1, 2_000.0, 200)),
         ("5% random loss, 500 kb/s, 50 ms", random_loss(0.05, 500.0, 50)),
+        ("5% random loss, 5 Mb/s, 25 ms", random_loss(0.05, 5_000.0, 25)),
         ("10% random loss, 5 Mb/s, 25 ms", random_loss(0.1, 5_000.0, 25)),
         ("20% random loss, 5 Mb/s, 25 ms", random_loss(0.2, 5_000.0, 25)),
         ("30% random loss, 5 Mb/s, 25 ms", random_loss(0.3, 5_000.0, 25)),
@@ -176,4 +177,15 @@ pub fn steady_ones() -> Vec<(&'static str, Case)> {
         ("a queue of 5 packets, 1 Mb/s", shallow(5, 1_000.0)),
         ("a queue of 10 packets, 2 Mb/s", shallow(10, 2_000.0)),
     ]
+}
+
+/// RFC 8868's losses, sections 4.5.3 and 4.5.4: random, whatever the rate; percent.
+pub const RFC8868_LOSSES: [u8; 5] = [0, 1, 5, 10, 20];
+/// And its drop-tail queues, section 4.5.1; ms.
+pub const RFC8868_QUEUES: [u64; 3] = [70, 300, 1_000];
+
+/// One flow over 2 Mb/s, 50 ms one way, with that loss and queue.
+pub fn rfc8868(percent: u8, queue_ms: u64) -> Case {
+    let queue = Queue::Time(Duration::from_millis(queue_ms));
+    single(7, 60.0, wired(&[(0.0, 2e6)], 50).queue(queue).loss(Loss::Random(f64::from(percent) / 100.0)))
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use visavis_congestion::{Arrival, Controller, Kind, Limits, Pacer, Sent};
+use visavis_congestion::{Arrival, Kind, Limits, Pacer, Sent};
 use visavis_frame::BitRate;
 
+use super::estimator::{Estimator, NewEstimator};
 use super::link::Link;
 use super::{Body, Event, Packet, Trace, Way, World};
 
@@ -71,7 +72,7 @@ struct Unsent {
 pub struct Media {
     index: usize,
     spec: MediaSpec,
-    controller: Controller,
+    estimator: Box<dyn Estimator>,
     pacer: Pacer<Unsent>,
     sequence: u64,
     sent: BTreeMap<u64, (Sent, Duration)>,
@@ -86,11 +87,11 @@ pub struct Media {
 }
 
 impl Media {
-    pub fn new(index: usize, spec: MediaSpec, world: &mut World) -> Self {
+    pub fn new(index: usize, spec: MediaSpec, new: NewEstimator, world: &mut World) -> Self {
         let start = Duration::from_secs_f64(spec.start);
         let began = world.epoch + start;
-        let controller = Controller::new(spec.limits, began);
-        let pacer = Pacer::new(controller.estimate().pacing, began);
+        let estimator = new(spec.limits, began);
+        let pacer = Pacer::new(estimator.estimate().pacing, began);
         // Flows that begin together don't tick together.
         let offset = Duration::from_millis(7 * index as u64);
         world.at(start + offset, Event::Frame(index));
@@ -100,7 +101,7 @@ impl Media {
         Self {
             index,
             spec,
-            controller,
+            estimator,
             pacer,
             sequence: 0,
             sent: BTreeMap::new(),
@@ -147,7 +148,7 @@ impl Media {
             }
             Body::Feedback(arrivals) => {
                 self.resend(&arrivals, world);
-                self.controller.on_feedback(world.instant(), &arrivals);
+                self.estimator.on_feedback(world.instant(), &arrivals);
                 self.service(world, links, trace);
             }
             _ => {}
@@ -172,7 +173,7 @@ impl Media {
             trace.skipped += 1;
             return;
         }
-        let rate = (self.encoder - AUDIO_RATE).max(30_000.0) * (1.0 - self.controller.estimate().loss.min(0.5));
+        let rate = (self.encoder - AUDIO_RATE).max(30_000.0) * (1.0 - self.estimator.estimate().loss.min(0.5));
         let size = rate / 8.0 * FRAME.as_secs_f64() * (1.0 + 0.05 * (2.0 * world.rng.share() - 1.0));
         let packets = (size / (PAYLOAD + OVERHEAD) as f64).ceil().max(1.0);
         for _ in 0..packets as usize {
@@ -201,13 +202,13 @@ impl Media {
         if world.now.as_secs_f64() < self.spec.start {
             return;
         }
-        if self.controller.poll_timeout().is_some_and(|at| at <= now) {
-            self.controller.handle_timeout(now);
+        if self.estimator.poll_timeout().is_some_and(|at| at <= now) {
+            self.estimator.handle_timeout(now);
         }
-        while let Some(probe) = self.controller.poll_probe() {
+        while let Some(probe) = self.estimator.poll_probe() {
             self.pacer.start_probe(now, probe);
         }
-        self.pacer.set_rate(self.controller.estimate().pacing);
+        self.pacer.set_rate(self.estimator.estimate().pacing);
         loop {
             while let Some(release) = self.pacer.pop(now) {
                 let sent = Sent {
@@ -225,7 +226,7 @@ impl Media {
             }
         }
         self.note_target(world, trace);
-        let next = [self.pacer.poll_timeout(), self.controller.poll_timeout()].into_iter().flatten().min();
+        let next = [self.pacer.poll_timeout(), self.estimator.poll_timeout()].into_iter().flatten().min();
         if let Some(at) = next {
             let at = at.saturating_duration_since(world.epoch).max(world.now + Duration::from_micros(100));
             if self.wake.is_none_or(|wake| at < wake || wake <= world.now) {
@@ -237,7 +238,7 @@ impl Media {
 
     fn send(&mut self, sent: Sent, made: Duration, world: &mut World, links: &mut [Link; 2], trace: &mut Trace) {
         self.sequence += 1;
-        self.controller.on_sent(sent);
+        self.estimator.on_sent(sent);
         self.sent.insert(sent.sequence, (sent, made));
         while self.sent.len() > 5_000 {
             self.sent.pop_first();
@@ -251,7 +252,7 @@ impl Media {
     }
 
     fn note_target(&mut self, world: &World, trace: &mut Trace) {
-        let estimate = self.controller.estimate();
+        let estimate = self.estimator.estimate();
         let target = estimate.target.bps() as f64;
         trace.on_target(world.now, target, estimate.queueing);
         if self.targets.back().is_none_or(|(_, last)| (last - target).abs() > 1.0) {

@@ -8,6 +8,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "events that are meant for others")]
 
 pub mod cases;
+pub mod estimator;
 mod flow;
 mod link;
 pub mod report;
@@ -146,6 +147,11 @@ enum Flow {
 
 /// Runs a case to its end.
 pub fn run(case: &Case) -> Vec<Trace> {
+    run_with(case, estimator::ours)
+}
+
+/// The same with another estimator.
+pub fn run_with(case: &Case, new: estimator::NewEstimator) -> Vec<Trace> {
     #[allow(clippy::disallowed_methods, reason = "the zero of virtual time; nothing depends on which")]
     let epoch = Instant::now();
     let mut world = World {
@@ -160,7 +166,7 @@ pub fn run(case: &Case) -> Vec<Trace> {
     let mut flows: Vec<Flow> = Vec::new();
     for (index, traffic) in case.traffic.iter().enumerate() {
         flows.push(match traffic {
-            Traffic::Media(spec) => Flow::Media(Box::new(Media::new(index, spec.clone(), &mut world))),
+            Traffic::Media(spec) => Flow::Media(Box::new(Media::new(index, spec.clone(), new, &mut world))),
             Traffic::Tcp(spec) => Flow::Tcp(Box::new(Tcp::new(index, spec.clone(), &mut world))),
         });
     }

@@ -1,6 +1,10 @@
 //! The figures that a run is judged by.
 
-use super::{BIN, Case, Trace, Traffic, Way};
+use super::estimator::NewEstimator;
+use super::{BIN, Case, Trace, Traffic, Way, run_with};
+
+/// Each case is judged by so many seeds.
+pub const SEEDS: u64 = 5;
 
 /// What became of the flows over the forward link.
 #[derive(Clone, Debug)]
@@ -26,6 +30,10 @@ pub struct Report {
 }
 
 impl Report {
+    pub fn start(&self) -> f64 {
+        self.rises.first().copied().unwrap_or(0.0)
+    }
+
     pub fn slowest_rise(&self) -> f64 {
         self.rises.iter().skip(1).copied().fold(0.0, f64::max)
     }
@@ -33,6 +41,23 @@ impl Report {
     pub fn slowest_drop(&self) -> f64 {
         self.drops.iter().copied().fold(0.0, f64::max)
     }
+}
+
+/// Runs a case with each of its seeds.
+pub fn over_seeds(case: &Case, new: NewEstimator) -> Vec<Report> {
+    let seeds = (0..SEEDS).map(|index| Case { seed: case.seed + 77 * index, ..case.clone() });
+    seeds.map(|case| report(&case, &run_with(&case, new))).collect()
+}
+
+/// The middle one of the seeds' values, and the largest.
+pub fn median_and_most(reports: &[Report], value: fn(&Report) -> f64) -> (f64, f64) {
+    let mut values: Vec<f64> = reports.iter().map(value).collect();
+    values.sort_by(f64::total_cmp);
+    (values[values.len() / 2], values[values.len() - 1])
+}
+
+pub fn mean(reports: &[Report], value: fn(&Report) -> f64) -> f64 {
+    reports.iter().map(value).sum::<f64>() / reports.len() as f64
 }
 
 /// Judges a run.
