@@ -19,6 +19,7 @@ mod loss;
 mod pacer;
 mod packet;
 mod probing;
+mod trust;
 
 pub use controller::Controller;
 pub use ladder::{Ladder, Rung};

@@ -10,8 +10,10 @@ use visavis_frame::BitRate;
 use crate::history::Heard;
 use crate::packet::{Probe, ProbeId, Sent};
 
-/// Between probes of a path whose limit is known.
-pub(crate) const PERIOD: Duration = Duration::from_millis(1300);
+/// Between probes of a path whose limit is known,
+pub(crate) const PERIOD: Duration = Duration::from_millis(1100);
+/// and up to this share longer where their findings turned out wrong.
+pub(crate) const DOUBTED: f64 = 0.6;
 /// A probe of which nothing was heard for so long has failed.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// Fewer packets can't tell a rate.

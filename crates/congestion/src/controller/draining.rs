@@ -6,6 +6,10 @@ use super::{Controller, Phase};
 
 /// A queue of so many seconds is congestion.
 const QUEUE_HIGH: f64 = 0.025;
+/// A queue that stands in spite of a cut says that there is less capacity than was thought if it is so many times longer.
+const LONG: f64 = 1.5;
+/// Where this share of the target comes through, the target was right.
+const AS_SENT: f64 = 0.95;
 /// A queue that is shorter is none.
 const QUEUE_LOW: f64 = 0.012;
 /// With more queue than this the rate doesn't grow, it yields.
@@ -49,7 +53,9 @@ impl Controller {
         match self.phase {
             Phase::Seeking | Phase::Holding if queue > self.high() => {
                 self.loss.on_queue();
-                self.capacity = Some(self.measured_capacity());
+                let capacity = self.measured_capacity();
+                self.trust.on_congestion(now, self.round_trip(), capacity < self.target * AS_SENT);
+                self.capacity = Some(capacity);
                 let drain = Drain { cut: now, least: (now, queue), queue, began: now, target: self.target };
                 self.phase = Phase::Draining(drain);
                 self.drain(queue);
@@ -84,8 +90,9 @@ impl Controller {
     fn drain_further(&mut self, now: Instant, queue: f64, drain: Drain) {
         let measured = self.measured_capacity();
         let capacity = self.capacity.unwrap_or(measured);
-        // What comes out of a shrinking queue that others fill too is what we sent, not what we could have.
-        if measured > capacity || queue > drain.queue * 0.9 {
+        // What comes out of a shrinking queue, or of a short one that others keep up, is what we sent, not what we could have: whoever has the
+        // longest round trip would be taken down once for each of its rivals' turns.
+        if measured > capacity || queue > (drain.queue * 0.9).max(self.high() * LONG) {
             self.capacity = Some(measured);
         }
         self.phase = Phase::Draining(Drain { cut: now, queue, ..drain });

@@ -21,6 +21,8 @@ const GROWTH_A_TRIP: f64 = 0.04;
 const RECOVERY: f64 = 0.5;
 /// The share of the target that must be used for the target to grow by itself.
 const USED_SHARE: f64 = 0.7;
+/// Probes send at most this share of the target.
+const PROBE_COST: f64 = 0.06;
 
 impl Controller {
     /// Bits per second to grow by each second, near that capacity.
@@ -50,6 +52,7 @@ impl Controller {
     pub(super) fn grow(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.grew).as_secs_f64().min(0.2);
         self.grew = now;
+        self.trust.fade(passed);
         let draining = matches!(self.phase, Phase::Draining(_));
         let used = self.sending.rate() > self.target * USED_SHARE;
         if draining || self.loss.is_experimenting() {
@@ -68,7 +71,7 @@ impl Controller {
     }
 
     pub(super) fn take_finding(&mut self, now: Instant, finding: Option<Finding>) {
-        let period = probing::PERIOD.max(Duration::from_secs_f64(Prober::cost(self.target) / (self.target * 0.06)));
+        let period = self.probe_period();
         self.prober.rest(now, period);
         self.prober.note(finding);
         let Some(finding) = finding else { return };
@@ -76,18 +79,29 @@ impl Controller {
             self.capacity = self.capacity.map(|capacity| capacity.max(finding.rate.min(capacity * 1.5)));
             return;
         }
+        let room = finding.rate * HOLD_SHARE - self.target;
         if finding.clean {
-            self.set_target(self.target.max(finding.rate * HOLD_SHARE));
+            self.rise(now, room.max(0.0));
             self.prober.rest(now, Duration::ZERO);
-        } else if finding.rate * HOLD_SHARE > self.target * 1.05 {
+        } else if room > self.target * 0.05 {
             self.capacity = Some(finding.rate);
             self.phase = Phase::Holding;
-            if finding.rate > self.target * 1.2 {
-                // So far off that the next one should be better.
-                self.prober.rest(now, period / 3);
-            }
-            self.set_target(finding.rate * HOLD_SHARE);
+            // So far off that the next one should be better.
+            self.prober.rest(now, period / 3);
+            self.rise(now, room);
         }
+    }
+
+    /// Takes as much of the room that a probe found as probes are believed.
+    fn rise(&mut self, now: Instant, room: f64) {
+        self.trust.on_rise(now, self.round_trip());
+        self.set_target(self.target + room * self.trust.share());
+    }
+
+    /// Longer where probes come to nothing, and so long that padding costs no more than [`PROBE_COST`].
+    fn probe_period(&self) -> Duration {
+        let period = probing::PERIOD.mul_f64(1.0 + probing::DOUBTED * (1.0 - self.trust.share()));
+        period.max(Duration::from_secs_f64(Prober::cost(self.target) / (self.target * PROBE_COST)))
     }
 
     pub(super) fn probe_if_due(&mut self, now: Instant) {

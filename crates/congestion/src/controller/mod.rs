@@ -6,7 +6,8 @@
 //! ```
 //! - **Seeking**: no limit was met yet; probes double the rate.
 //! - **Draining**: a queue stands. What comes out of it is the capacity; the rate goes below that until the queue is gone.
-//! - **Holding**: near the capacity last seen; grows slowly, and a probe each second asks whether there is more.
+//! - **Holding**: near the capacity last seen; grows slowly, and a probe each second or two asks whether there is more. How much of what it
+//!   finds is taken depends on how earlier ones turned out ([`crate::trust`]).
 //!
 //! Congestion is told by delay as in the delay-based half of draft-ietf-rmcat-gcc-02 and in RFC 8698, but by the queue's length
 //! itself. Loss with no queue is judged in [`crate::loss`].
@@ -26,9 +27,12 @@ use crate::history::{Heard, History};
 use crate::loss::Loss;
 use crate::packet::{Arrival, Estimate, Limits, Probe, Sent};
 use crate::probing::Prober;
+use crate::trust::Trust;
 
-/// How much faster than the target a picture may leave.
+/// How much faster than the target a picture may leave while the path may carry more,
 const PACING: f64 = 1.5;
+/// and near its limit: what leaves faster only waits in the path's queue, where it looks like congestion to us and to others.
+const PACING_AT_LIMIT: f64 = 1.25;
 /// With packets on their way and no word for this and three round trips, the rate is cut.
 const SILENCE: Duration = Duration::from_millis(300);
 /// Beyond the round trip, so much may be on its way unheard of: the receiver's interval and a queue that is still bearable.
@@ -60,6 +64,7 @@ pub struct Controller {
     delivered: Delivered,
     loss: Loss,
     prober: Prober,
+    trust: Trust,
     sending: SendRate,
     round_trip: Option<Duration>,
     grew: Instant,
@@ -82,6 +87,7 @@ impl Controller {
             delivered: Delivered::default(),
             loss: Loss::default(),
             prober: Prober::default(),
+            trust: Trust::default(),
             sending: SendRate::default(),
             round_trip: None,
             grew: now,
@@ -173,7 +179,8 @@ impl Controller {
         let pacing = match self.phase {
             _ if self.too_much_in_flight() => HELD_BACK,
             Phase::Draining(_) => 1.1,
-            Phase::Seeking | Phase::Holding => PACING,
+            Phase::Seeking => PACING,
+            Phase::Holding => PACING_AT_LIMIT,
         };
         Estimate {
             target: BitRate::from_bps(self.target as u64),

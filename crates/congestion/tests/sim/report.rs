@@ -45,7 +45,12 @@ impl Report {
 
 /// Runs a case with each of its seeds.
 pub fn over_seeds(case: &Case, new: NewEstimator) -> Vec<Report> {
-    let seeds = (0..SEEDS).map(|index| Case { seed: case.seed + 77 * index, ..case.clone() });
+    over_some(case, SEEDS, new)
+}
+
+/// Runs a case with so many of its seeds.
+pub fn over_some(case: &Case, count: u64, new: NewEstimator) -> Vec<Report> {
+    let seeds = (0..count).map(|index| Case { seed: case.seed + 77 * index, ..case.clone() });
     seeds.map(|case| report(&case, &run_with(&case, new))).collect()
 }
 
