@@ -198,6 +198,42 @@ fn an_address_that_is_no_server_is_said_to_be_none() {
     }
 }
 
+/// The two are a pair again at the restarted server: nobody hears of a lost room.
+#[cfg(unix)]
+#[test]
+fn the_signalling_comes_back_after_the_servers_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let keep = ["--state-dir", folder.path().to_str().unwrap()];
+    let mut server = ServerProcess::start_with(&programs::free_address(), &keep);
+    let (ann, code) = create(&server, "silence", &[]);
+    let mut bob = cli(&server.address, &["join", &code], "silence", &[]);
+    for peer in [&ann, &bob] {
+        state(peer, "connected");
+    }
+    for _ in 0..2 {
+        server.kill();
+        for peer in [&ann, &bob] {
+            peer.event("signaling", |event| event["state"] == "offline");
+        }
+        server = ServerProcess::start_with(&server.address.clone(), &keep);
+        for peer in [&ann, &bob] {
+            peer.event("signaling", |event| event["state"] == "online");
+        }
+    }
+    // A session that was lost would be told right behind the welcome: within a second nobody was.
+    for peer in [&ann, &bob] {
+        let mut stats = 0;
+        while stats < 2 {
+            let event: Value = serde_json::from_str(&peer.line().unwrap()).unwrap();
+            assert_ne!(event["event"], "signaling", "{event}");
+            stats += usize::from(event["event"] == "stats");
+        }
+    }
+    ann.interrupt();
+    assert_eq!(state(&bob, "closed")["reason"], "peer-hung-up");
+    assert_eq!(bob.wait().code(), Some(0));
+}
+
 /// What a restarted server has forgotten isn't needed any more.
 #[cfg(unix)]
 #[test]

@@ -30,6 +30,24 @@ fn a_restart_leaves_the_call_alone() {
     assert!(world.events(1).contains(&CallEvent::RemoteMedia(media)), "the two still hear one another");
 }
 
+/// The restarted server has its rooms back from the two, so it carries what mends the path.
+#[test]
+fn a_path_lost_after_a_restart_is_mended_through_the_server() {
+    let mut world = World::connected();
+    world.stop_server(0);
+    world.run(Duration::from_secs(20));
+    world.start_server(0);
+    world.run(Duration::from_secs(4));
+    world.cut_path();
+    assert_eq!(world.names(), ["disconnected", "disconnected"]);
+    world.run(Duration::from_secs(3));
+    world.restore_path();
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.names(), ["connected", "connected"]);
+    let restarts = world.bodies.iter().filter(|(_, body)| matches!(body, Body::Offer { restart: true, .. }));
+    assert_eq!(restarts.count(), 1, "it didn't come back by itself");
+}
+
 #[test]
 fn the_signalling_comes_back_after_a_lost_socket() {
     let mut world = World::connected();

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 use visavis_signaling::ErrorCode;
-use visavis_signaling::server::{ConnectionId, Limits, Rooms, RoomsInput, RoomsOutput};
+use visavis_signaling::server::{ConnectionId, Limits, Record, Rooms, RoomsInput, RoomsOutput};
 use visavis_signaling::token::TokenKey;
 
+use crate::journal::Journal;
 use crate::relay::Issuer;
 
 /// Messages from all sockets that may wait for the rooms; beyond it the sockets aren't read.
@@ -94,12 +95,21 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(limits: Limits, key: TokenKey, issuer: Option<Issuer>) -> (Self, HubHandle) {
+    pub(crate) fn new(
+        limits: Limits,
+        key: TokenKey,
+        issuer: Option<Issuer>,
+        journal: Option<(Journal, Vec<Record>)>,
+    ) -> (Self, HubHandle) {
         let (sender, inputs) = mpsc::channel(INCOMING_QUEUE);
         let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let rooms = Rooms::new(Instant::now(), unix_time, limits, key, Box::new(fill_random));
         let rooms = match issuer {
             Some(issuer) => rooms.with_introductions(Box::new(issuer)),
+            None => rooms,
+        };
+        let rooms = match journal {
+            Some((journal, kept)) => rooms.with_records(Box::new(journal), kept),
             None => rooms,
         };
         let handle = HubHandle { inputs: sender, next_connection: Arc::default(), going_down: Arc::default() };

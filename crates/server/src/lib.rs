@@ -4,6 +4,7 @@
 
 mod embedded;
 mod hub;
+mod journal;
 mod key;
 pub mod local;
 pub mod relay;
@@ -24,6 +25,7 @@ use axum::routing::get;
 use axum::serve::ListenerExt as _;
 pub use embedded::{Embedded, EmbeddedError};
 use hub::HubHandle;
+use journal::Journal;
 use relay::{IceConfig, Issuer, LiveMeetings, Relay, RelayConfig, Secret};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -50,7 +52,8 @@ pub struct Config {
     /// Whether it is part of an app: it then listens on loopback alone and refuses every request that a web page
     /// made, since any page may try a local port.
     pub embedded: bool,
-    /// Where the signing key is kept, so that tokens outlive the process. Without it a new key is made at each start.
+    /// Where the signing key and the journal of closed rooms are kept, so that a restart loses no room. Without it a new
+    /// key is made at each start, and rooms end with the process.
     pub state_dir: Option<PathBuf>,
     /// What connections and rooms may use.
     pub limits: Limits,
@@ -122,6 +125,9 @@ pub enum ServerError {
     /// The file that should hold the signing key holds something else.
     #[error("{0} holds no signing key; remove it to have a new one made")]
     BadKey(PathBuf),
+    /// Another server keeps its state there.
+    #[error("another server is using {0}")]
+    StateInUse(PathBuf),
     /// The system gives no randomness.
     #[error("the system gives no random numbers: {0}")]
     Random(getrandom::Error),
@@ -155,12 +161,13 @@ impl Server {
         if config.embedded && !config.listen.ip().is_loopback() {
             return Err(ServerError::NotLoopback(config.listen.ip()));
         }
+        let journal = config.state_dir.as_deref().map(Journal::open).transpose()?;
         let key = key::load(config.state_dir.as_deref())?;
         let bind_error = |source| ServerError::Bind { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(bind_error)?;
         let address = listener.local_addr().map_err(bind_error)?;
         let (relay, issuer) = start_relay(&config)?;
-        let (hub, handle) = hub::Hub::new(config.limits, key, issuer);
+        let (hub, handle) = hub::Hub::new(config.limits, key, issuer, journal);
         Ok(Self { listener, address, embedded: config.embedded, hub, handle, relay })
     }
 

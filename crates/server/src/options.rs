@@ -23,7 +23,8 @@ pub(crate) struct Flags {
     /// Where to listen [default: 0.0.0.0:7880]
     #[arg(long, env = "VISAVIS_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// A folder for the signing key, so that a restart keeps it
+    /// A folder for the signing key and the journal of closed rooms, so that a restart loses no call [default: the one
+    /// that systemd gives a service, else none]
     #[arg(long, env = "VISAVIS_STATE_DIR", value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
     /// The most rooms at one time [default: 5000]
@@ -74,7 +75,8 @@ impl Flags {
         ensure!(connections >= 2, "max-connections is {connections}; a call takes two");
         let mut config = Config::hosted();
         config.listen = self.listen.or(file.listen).unwrap_or(config.listen);
-        config.state_dir = self.state_dir.or(file.state_dir);
+        config.state_dir =
+            self.state_dir.or(file.state_dir).or_else(|| std::env::var_os("STATE_DIRECTORY").map(Into::into));
         (config.relay, config.ice) = self.relay.or(file.relay).resolve()?;
         config.limits = Limits { rooms, connections, ..limits };
         Ok(Options {

@@ -73,6 +73,58 @@ async fn a_lost_connection_is_resumed() {
     assert_eq!(relay, ServerMessage::Relay { exchange: 1, seq: 1, body: "while you were away".into() });
 }
 
+/// Starts a server with this state, or starts it again, on a new port.
+async fn stateful(folder: &std::path::Path) -> TestServer {
+    let mut config = Config::embedded();
+    config.state_dir = Some(folder.to_owned());
+    TestServer::with(config).await
+}
+
+async fn newest_token(client: &mut TestClient) -> String {
+    match client.wait_for(|m| matches!(m, ServerMessage::Token { .. })).await {
+        ServerMessage::Token { token } => token,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn resumed(server: &TestServer, token: &str) -> Option<TestClient> {
+    let mut client = server.client().await;
+    client.send(&hello(Some(Resume { token: token.into(), exchange: 1, received: 0 }))).await;
+    match client.wait_for(|m| matches!(m, ServerMessage::Welcome { .. })).await {
+        ServerMessage::Welcome { resumed, .. } => resumed.then_some(client),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_restart_loses_no_room_and_revives_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = stateful(folder.path()).await;
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        let (mut creator, mut joiner) = server.met().await;
+        for client in [&mut creator, &mut joiner] {
+            client.send(&ClientMessage::Confirmed { exchange: 1 }).await;
+        }
+        tokens.push([newest_token(&mut creator).await, newest_token(&mut joiner).await]);
+        if tokens.len() == 1 {
+            creator.send(&ClientMessage::Leave { reason: "hung-up".into() }).await;
+            joiner.wait_for(|m| matches!(m, ServerMessage::PeerLeft { .. })).await;
+        }
+    }
+    server.tell_to_stop();
+    server.stopped().await;
+    let server = stateful(folder.path()).await;
+    for token in &tokens[0] {
+        assert!(resumed(&server, token).await.is_none(), "the first call was over");
+    }
+    let mut creator = resumed(&server, &tokens[1][0]).await.unwrap();
+    creator.send(&body(1, 1, "still here")).await;
+    let mut joiner = resumed(&server, &tokens[1][1]).await.unwrap();
+    let relay = joiner.wait_for(|m| matches!(m, ServerMessage::Relay { .. })).await;
+    assert_eq!(relay, ServerMessage::Relay { exchange: 1, seq: 1, body: "still here".into() });
+}
+
 #[tokio::test]
 async fn who_does_not_read_is_cut_off_and_nobody_else_waits() {
     let mut config = Config::embedded();
@@ -155,6 +207,9 @@ async fn the_signing_key_outlives_the_process() {
         use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
+    let running = Server::bind(config.clone()).await.unwrap();
+    assert!(matches!(Server::bind(config.clone()).await, Err(ServerError::StateInUse(_))));
+    drop(running);
     std::fs::write(&path, b"short").unwrap();
     assert!(matches!(Server::bind(config).await, Err(ServerError::BadKey(_))));
 }

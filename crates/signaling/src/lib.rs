@@ -20,6 +20,7 @@ pub mod seal;
 pub mod server;
 mod timer;
 pub mod token;
+pub mod work;
 
 pub use body::Body;
 pub use code::{CodeError, Nameplate, RoomCode};

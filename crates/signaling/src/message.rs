@@ -68,6 +68,9 @@ pub struct Resume {
 /// The feature of a client that understands `ice-servers`.
 pub const ICE_SERVERS: &str = "ice-servers";
 
+/// The feature of a client that does work when it is asked to.
+pub const WORK: &str = "work";
+
 /// A STUN or TURN server (RFC 7064, RFC 7065), in the form of the W3C's RTCIceServer.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServer {
@@ -109,6 +112,11 @@ pub enum ClientMessage {
     Knock {
         /// Which.
         nameplate: Nameplate,
+    },
+    /// The answer to the server's `work`; the knock that it was asked for goes on.
+    Work {
+        /// See [`crate::work`].
+        nonce: String,
     },
     /// A body for the other in the room, which the server can't read.
     Relay {
@@ -177,6 +185,13 @@ pub enum ServerMessage {
     Waiting {
         /// How many are before this one, not counting whoever is in the room now.
         ahead: u32,
+    },
+    /// The knock waits for an answer to this; only to who named [`WORK`]. See [`crate::work`].
+    Work {
+        /// How many zero bits are wanted.
+        bits: u8,
+        /// 32 hex digits, good once.
+        challenge: String,
     },
     /// An exchange begins, for both sides.
     Knocked {

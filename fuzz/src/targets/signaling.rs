@@ -1,11 +1,12 @@
 //! Signalling: what clients send to the server, what the server sends to a client, and what two send one another.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use visavis_signaling::client::{Client, ClientInput, ClientOutput, Intent};
 use visavis_signaling::random::SplitMix;
-use visavis_signaling::server::{ConnectionId, Counts, Limits, Rooms, RoomsInput, RoomsOutput};
+use visavis_signaling::server::{ConnectionId, Counts, Limits, Record, Records, Rooms, RoomsInput, RoomsOutput};
 use visavis_signaling::token::TokenKey;
 use visavis_signaling::{Body, ClientMessage, ErrorCode, Nameplate, Role, RoomCode, Seal, ServerMessage};
 
@@ -19,21 +20,53 @@ const CONNECTIONS: u64 = 8;
 struct Server {
     rooms: Rooms,
     now: Instant,
+    start: Instant,
     open: BTreeSet<ConnectionId>,
     opened: u64,
     /// The newest of each, for scripts to refer to.
     nameplate: String,
     tokens: Vec<String>,
     resumed: usize,
+    kept: Kept,
+}
+
+/// What outlives a restart.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<Record>>>);
+
+impl Kept {
+    fn lock(&self) -> MutexGuard<'_, Vec<Record>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Records for Kept {
+    fn keep(&mut self, record: &Record) {
+        assert_eq!(Record::from_bytes(&record.to_bytes()).as_ref(), Some(record));
+        self.lock().push(*record);
+    }
+}
+
+fn new_rooms(now: Instant, unix: Duration, kept: &Kept, seed: u64) -> Rooms {
+    let limits = Limits { connections: 6, rooms: 3, ..Limits::default() };
+    let rooms = Rooms::new(now, unix, limits, TokenKey::new([3; 32]), Box::new(SplitMix::new(seed)));
+    let before = kept.lock().clone();
+    rooms.with_records(Box::new(kept.clone()), before)
 }
 
 impl Server {
     fn new() -> Self {
         let now = Instant::now();
-        let limits = Limits { connections: 6, rooms: 3, ..Limits::default() };
-        let rooms = Rooms::new(now, UNIX_TIME, limits, TokenKey::new([3; 32]), Box::new(SplitMix::new(1)));
+        let kept = Kept::default();
+        let rooms = new_rooms(now, UNIX_TIME, &kept, 1);
         let (open, nameplate) = (BTreeSet::new(), "123456".to_owned());
-        Self { rooms, now, open, opened: 0, nameplate, tokens: Vec::new(), resumed: 0 }
+        Self { rooms, now, start: now, open, opened: 0, nameplate, tokens: Vec::new(), resumed: 0, kept }
+    }
+
+    /// Crashes and is there again; every connection is lost.
+    fn restart(&mut self) {
+        self.open.clear();
+        self.rooms = new_rooms(self.now, UNIX_TIME + (self.now - self.start), &self.kept, 1 + self.opened);
     }
 
     fn open(&mut self) -> ConnectionId {
@@ -100,8 +133,8 @@ impl Server {
 }
 
 /// What any number of clients send to a server, in lines: `+` opens a connection, `1{…}` sends over the first, `-1` closes
-/// it, `!1` sends a binary frame, `~500` waits, `#` shuts down. `@N` stands for the newest nameplate, `@T` and `@U` for the
-/// newest token and the one before.
+/// it, `!1` sends a binary frame, `~500` waits, `#` shuts down, `^` crashes and starts again. `@N` stands for the newest nameplate, `@T`, `@U` and `@V`
+/// for the newest token and those before.
 pub(crate) fn rooms(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut server = Server::new();
@@ -111,6 +144,7 @@ pub(crate) fn rooms(data: &[u8]) {
             '+' if server.opened < CONNECTIONS => drop(server.open()),
             '~' => server.pass(script::wait(line)),
             '#' => server.input(RoomsInput::Shutdown),
+            '^' => server.restart(),
             '-' => {
                 let id = id(script::number(line).0);
                 if server.open.remove(&id) {
@@ -127,6 +161,7 @@ pub(crate) fn rooms(data: &[u8]) {
                 let sender = first.to_digit(10).unwrap_or(1).into();
                 let token = |back: usize| server.tokens.iter().nth_back(back).map_or("", String::as_str);
                 let text = line.replace("@N", &server.nameplate).replace("@T", token(0)).replace("@U", token(1));
+                let text = text.replace("@V", token(2));
                 server.text(id(sender), text);
             }
         }

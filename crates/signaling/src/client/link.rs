@@ -6,7 +6,7 @@ use super::{
     CONNECT_TIMEOUT, Client, ClientEvent, ClientOutput, FIRST_PAUSE, GREETING_TIMEOUT, GiveUp, LONGEST_PAUSE, Link,
     PLACE_DEADLINE, PONG_TIMEOUT, Place, Timer,
 };
-use crate::message::{ClientMessage, ErrorCode, ICE_SERVERS, PROTOCOL_VERSION, Resume, ServerMessage};
+use crate::message::{ClientMessage, ErrorCode, ICE_SERVERS, PROTOCOL_VERSION, Resume, ServerMessage, WORK};
 
 /// What a server may ask for as the time between two pings.
 const HEARTBEAT_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -30,7 +30,7 @@ impl Client {
             Place::Nowhere | Place::Asking(_) | Place::Waiting(_) => (0, 0),
         };
         let resume = self.token.clone().map(|token| Resume { token, exchange, received });
-        let features = vec![ICE_SERVERS.to_owned()];
+        let features = [ICE_SERVERS, WORK].map(str::to_owned).to_vec();
         self.send(&ClientMessage::Hello { version: PROTOCOL_VERSION, features, resume });
     }
 
@@ -39,9 +39,10 @@ impl Client {
         if matches!(self.link, Link::Pausing | Link::Ended) {
             return;
         }
-        for timer in [Timer::Connect, Timer::Greeting, Timer::Heartbeat, Timer::Pong] {
+        for timer in [Timer::Connect, Timer::Greeting, Timer::Heartbeat, Timer::Pong, Timer::Work] {
             self.timers.clear(timer);
         }
+        self.work = None;
         self.link = Link::Pausing;
         if self.is_in_room() && !self.is_paired() && !self.timers.is_set(Timer::Place) {
             self.timers.set(Timer::Place, now + PLACE_DEADLINE);

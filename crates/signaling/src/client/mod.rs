@@ -15,6 +15,7 @@
 mod exchange;
 mod link;
 mod place;
+mod work;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use crate::code::Nameplate;
 use crate::message::{ClientMessage, ErrorCode, IceServer};
 use crate::random::SplitMix;
 use crate::timer::Timers;
+use crate::work::Search;
 use exchange::Exchange;
 
 /// How long the way into a room may take: the server reached and `created`, `waiting` or `knocked` received.
@@ -38,7 +40,7 @@ pub const PLACE_DEADLINE: Duration = Duration::from_secs(35);
 /// The pause before the first new attempt; it doubles with each, up to [`LONGEST_PAUSE`], and half of it is random.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause between two attempts.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+pub const LONGEST_PAUSE: Duration = Duration::from_millis(2500);
 
 /// What somebody wants from the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,6 +185,8 @@ enum Timer {
     Heartbeat,
     /// [`PONG_TIMEOUT`]
     Pong,
+    /// The next slice of the work that the server asked for.
+    Work,
 }
 
 /// The state of the way to the server.
@@ -242,6 +246,8 @@ pub struct Client {
     heard: Option<Instant>,
     /// Why the last attempt failed, for people.
     last_failure: Option<String>,
+    /// What the server wants to see before it looks for the room.
+    work: Option<Search>,
     ignored: u64,
 }
 
@@ -261,6 +267,7 @@ impl Client {
             said_online: None,
             heard: None,
             last_failure: None,
+            work: None,
             ignored: 0,
         };
         match intent {
@@ -306,6 +313,7 @@ impl Client {
                 Timer::Greeting => self.drop_socket(now, "the server didn't answer the greeting in time"),
                 Timer::Heartbeat => self.ping(now),
                 Timer::Pong => self.drop_socket(now, "the server has gone silent"),
+                Timer::Work => self.work_on(now),
             }
         }
     }

@@ -100,6 +100,7 @@ impl Client {
             ServerMessage::Token { token } => self.token = Some(token),
             ServerMessage::Created { nameplate } => self.created(nameplate),
             ServerMessage::Waiting { ahead } => self.waiting(ahead),
+            ServerMessage::Work { bits, challenge } => self.take_on(now, bits, challenge),
             ServerMessage::Knocked { exchange } => self.knocked(exchange),
             ServerMessage::Relay { exchange, seq, body } => self.relayed(now, exchange, seq, body),
             ServerMessage::Ack { exchange, seq } => self.acknowledged(exchange, seq),

@@ -49,6 +49,7 @@ impl Rooms {
         let meeting = room.live().map(|exchange| exchange.meeting);
         room.state = State::Waiting;
         why.clone_into(&mut room.last_end);
+        self.send_token(now, creator);
         meeting.into_iter().for_each(|meeting| self.withdraw(meeting));
         self.timers.clear(Timer::Exchange(key));
         self.timers.clear(Timer::Regrant(key));
@@ -94,6 +95,8 @@ impl Rooms {
         let (number, meeting) = (exchange.number, exchange.meeting);
         room.state = State::Ended { exchange, remaining: seat.role.other() };
         why.clone_into(&mut room.last_end);
+        let ids = [Some(room.id), room.former_id];
+        ids.into_iter().flatten().for_each(|id| self.record_closed(now, id));
         self.withdraw(meeting);
         self.timers.clear(Timer::Regrant(seat.room));
         self.timers.set(Timer::Linger(seat.room), now + self.limits.linger);
@@ -114,7 +117,8 @@ impl Rooms {
             self.withdraw(exchange.meeting);
         }
         for id in [Some(room.id), room.former_id].into_iter().flatten() {
-            self.tombstones.bury(now, id, self.limits.token_lifetime);
+            self.by_id.remove(&id);
+            self.bury(now, id);
         }
         if let State::Ended { exchange, remaining } = room.state {
             self.unseat(if remaining == Role::Creator { room.creator } else { exchange.joiner });

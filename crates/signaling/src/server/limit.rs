@@ -15,8 +15,26 @@ pub struct Limits {
     pub messages_per_second: u32,
     /// Messages that it may send at once.
     pub message_burst: u32,
+    /// Bytes a second that it may send in the long run.
+    pub bytes_per_second: u32,
+    /// Bytes that it may send at once.
+    pub byte_burst: u32,
+    /// Bytes of bodies that the server holds for all rooms together.
+    pub bytes_under_way: usize,
     /// Knocks at rooms that don't exist, for one connection.
     pub wrong_knocks: u32,
+    /// Connections at one time from one source: an IPv4 address, or a /64 of IPv6.
+    pub connections_per_source: usize,
+    /// Rooms that one source may make at once.
+    pub room_burst: u32,
+    /// Rooms a minute that it may make in the long run.
+    pub rooms_per_minute: u32,
+    /// Different nameplates that one source may try within ten minutes without work; ten times as many at all.
+    pub nameplates_per_source: usize,
+    /// Knocks a minute at rooms that don't exist, from everybody together, beyond which all who knock have to work.
+    pub misses_per_minute: u32,
+    /// The least work that is asked for, in bits: each doubles it.
+    pub work_bits: u8,
     /// How often a client is asked to ping.
     pub heartbeat: Duration,
     /// How long a connection may be silent.
@@ -43,7 +61,16 @@ impl Default for Limits {
             line: 8,
             messages_per_second: 50,
             message_burst: 200,
+            bytes_per_second: 64 * 1024,
+            byte_burst: 1024 * 1024,
+            bytes_under_way: 256 * 1024 * 1024,
             wrong_knocks: 5,
+            connections_per_source: 256,
+            room_burst: 60,
+            rooms_per_minute: 30,
+            nameplates_per_source: 30,
+            misses_per_minute: 60,
+            work_bits: 16,
             heartbeat: Duration::from_secs(10),
             idle: Duration::from_secs(25),
             hello: Duration::from_secs(10),
@@ -56,28 +83,39 @@ impl Default for Limits {
     }
 }
 
-/// A token bucket: `burst` at once, `per_second` in the long run.
-#[derive(Debug)]
+/// A token bucket, full at first.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Bucket {
+    per_second: f64,
+    burst: f64,
     level: f64,
     filled_at: Instant,
 }
 
 impl Bucket {
-    pub(super) fn new(now: Instant, limits: &Limits) -> Self {
-        Self { level: f64::from(limits.message_burst), filled_at: now }
+    pub(super) fn new(now: Instant, per_second: f64, burst: u32) -> Self {
+        let burst = f64::from(burst);
+        Self { per_second, burst, level: burst, filled_at: now }
     }
 
-    /// Takes one; `false` when there is none.
-    pub(super) fn take(&mut self, now: Instant, limits: &Limits) -> bool {
-        let gained =
-            now.saturating_duration_since(self.filled_at).as_secs_f64() * f64::from(limits.messages_per_second);
-        self.level = (self.level + gained).min(f64::from(limits.message_burst));
+    /// Takes so many; `false` when there aren't as many.
+    pub(super) fn take(&mut self, now: Instant, amount: f64) -> bool {
+        self.level = self.level_at(now);
         self.filled_at = now;
-        let enough = self.level >= 1.0;
+        let enough = self.level >= amount;
         if enough {
-            self.level -= 1.0;
+            self.level -= amount;
         }
         enough
+    }
+
+    /// Whether it is as if nothing had ever been taken.
+    pub(super) fn is_full(&self, now: Instant) -> bool {
+        self.level_at(now) >= self.burst
+    }
+
+    fn level_at(&self, now: Instant) -> f64 {
+        let gained = now.saturating_duration_since(self.filled_at).as_secs_f64() * self.per_second;
+        (self.level + gained).min(self.burst)
     }
 }

@@ -23,16 +23,27 @@ impl Rooms {
                 Role::Joiner => self.refuse(session, ErrorCode::NotAllowed, "already in a room"),
             };
         }
+        if !self.may_create(now, connection) {
+            return self.refuse(session, ErrorCode::ServerFull, "too many rooms were made from this address");
+        }
         let Some(nameplate) = self.free_nameplate().filter(|_| self.rooms.len() < self.limits.rooms) else {
             return self.refuse(session, ErrorCode::ServerFull, "the server has no room left");
         };
+        self.tally.created += 1;
         self.last_room += 1;
         let (key, id) = (RoomKey(self.last_room), self.random_id());
         self.rooms.insert(key, Room::new(id, nameplate.clone(), session));
         self.by_nameplate.insert(nameplate.clone(), key);
+        self.by_id.insert(id, key);
         self.timers.set(Timer::Unused(key), now + self.limits.unused_room);
-        self.seat(now, session, key, Role::Creator);
+        self.seat(session, key, Role::Creator);
+        self.send_token(now, session);
         self.send(session, &ServerMessage::Created { nameplate });
+    }
+
+    fn may_create(&mut self, now: Instant, connection: ConnectionId) -> bool {
+        let source = self.connections.get(&connection).and_then(|known| known.source);
+        source.is_none_or(|source| self.sources.may_create(now, source))
     }
 
     fn free_nameplate(&mut self) -> Option<Nameplate> {
@@ -55,19 +66,34 @@ impl Rooms {
                 self.refuse(session, ErrorCode::NotAllowed, "already in a room");
             };
         }
-        let Some(key) = target else { return self.wrong_knock(now, connection, session) };
+        if self.admits(now, connection, session, nameplate) {
+            self.knock_on(now, connection, session, nameplate);
+        }
+    }
+
+    /// The knock itself, once nothing is in its way.
+    pub(super) fn knock_on(&mut self, now: Instant, connection: ConnectionId, session: Id, nameplate: &Nameplate) {
+        self.tally.knocks += 1;
+        if self.seat_of(session).is_some() {
+            return self.refuse(session, ErrorCode::NotAllowed, "already in a room");
+        }
+        let Some(key) = self.by_nameplate.get(nameplate).copied() else {
+            return self.wrong_knock(now, connection, session);
+        };
         let Some(room) = self.rooms.get_mut(&key) else { return };
         if room.line.len() >= self.limits.line {
             return self.refuse(session, ErrorCode::LineFull, "too many are waiting for this room");
         }
         room.line.push_back(session);
-        self.seat(now, session, key, Role::Joiner);
+        self.seat(session, key, Role::Joiner);
         self.advance(now, key);
     }
 
     fn wrong_knock(&mut self, now: Instant, connection: ConnectionId, session: Id) {
         let Some(known) = self.connections.get_mut(&connection) else { return };
         known.wrong_knocks += 1;
+        self.tally.misses += 1;
+        self.misses.count(now);
         if known.wrong_knocks >= self.limits.wrong_knocks {
             return self.fatal(now, connection, ErrorCode::TooFast, "too many wrong codes");
         }
@@ -86,7 +112,7 @@ impl Rooms {
         }
         let line = self.rooms.get(&key).map(|room| room.line.clone()).unwrap_or_default();
         for (ahead, joiner) in (0..).zip(line) {
-            self.tell_position(joiner, ahead);
+            self.tell_position(now, joiner, ahead);
         }
     }
 
@@ -95,21 +121,27 @@ impl Rooms {
         let Some(room) = self.rooms.get_mut(&key) else { return };
         let Some(joiner) = room.line.remove(index) else { return };
         room.exchanges += 1;
+        self.tally.exchanges += 1;
         let (number, creator) = (room.exchanges, room.creator);
-        room.state = State::Meeting { exchange: Exchange::new(number, joiner, meeting), confirmed: None };
+        room.state =
+            State::Meeting { exchange: Exchange::new(number, joiner, meeting, &self.under_way), confirmed: None };
         self.timers.clear(Timer::Unused(key));
         self.timers.set(Timer::Exchange(key), now + self.limits.exchange);
         for session in [creator, joiner] {
+            self.send_token(now, session);
             self.send(session, &ServerMessage::Knocked { exchange: number });
         }
         self.introduce(now, key);
     }
 
-    fn tell_position(&mut self, joiner: Id, ahead: u32) {
+    fn tell_position(&mut self, now: Instant, joiner: Id, ahead: u32) {
         let Some(session) = self.sessions.get_mut(&joiner) else { return };
         let Some(seat) = session.seat.as_mut().filter(|seat| seat.told_ahead != Some(ahead)) else { return };
         if session.connection.is_some() {
             seat.told_ahead = Some(ahead);
+            if std::mem::take(&mut seat.fresh) {
+                self.send_token(now, joiner);
+            }
             self.send(joiner, &ServerMessage::Waiting { ahead });
         }
     }
@@ -130,13 +162,22 @@ impl Rooms {
     /// Both have confirmed: they go on under a new name, and the nameplate is free.
     fn pair(&mut self, now: Instant, key: RoomKey) {
         let id = self.random_id();
+        self.pair_as(now, key, id);
+    }
+
+    /// The same under a name that they had before a restart.
+    pub(super) fn pair_as(&mut self, now: Instant, key: RoomKey, id: Id) {
         let Some(room) = self.rooms.get_mut(&key) else { return };
         let State::Meeting { exchange, .. } = std::mem::replace(&mut room.state, State::Waiting) else { return };
         let (pair, number) = ([room.creator, exchange.joiner], exchange.number);
         room.state = State::Paired(exchange);
+        self.tally.paired += 1;
         room.former_id = Some(std::mem::replace(&mut room.id, id));
         let line = std::mem::take(&mut room.line);
-        self.by_nameplate.remove(&room.nameplate);
+        if self.by_nameplate.get(&room.nameplate) == Some(&key) {
+            self.by_nameplate.remove(&room.nameplate);
+        }
+        self.by_id.insert(id, key);
         self.timers.clear(Timer::Exchange(key));
         for joiner in line {
             self.refuse(joiner, ErrorCode::RoomFull, "two others have met in this room");

@@ -7,33 +7,44 @@
 //!    ^── joiner left · lost · 10 s over ─┘  (the next in line gets its turn)
 //! any ─ creator left · lost before Paired · nobody came ─> (gone)
 //! ```
-//! What leaves a room for good takes its id along as a tombstone, so that a replayed token revives nothing.
+//! What leaves a room for good takes its id along as a tombstone, so that a replayed token revives nothing. A server that
+//! was restarted gets its rooms back from its clients' tokens.
 
+mod guard;
 mod introduce;
 mod lane;
 mod leave;
 mod limit;
 mod meet;
 mod place;
+mod record;
 mod relay;
+mod restore;
 mod room;
 mod session;
-mod tombstone;
+mod source;
+mod tally;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::code::Nameplate;
-use crate::message::{ClientMessage, ErrorCode, ICE_SERVERS, ServerMessage};
+use crate::message::{ClientMessage, ErrorCode, ICE_SERVERS, ServerMessage, WORK};
 use crate::random::Randomness;
 use crate::timer::Timers;
 use crate::token::{Id, TokenKey};
+use guard::{Misses, Pending};
 pub use introduce::{Granted, Introductions};
+use lane::UnderWay;
 use limit::Bucket;
 pub use limit::Limits;
+use record::Memory;
+pub use record::{Record, Records};
 use room::Room;
 use session::Session;
-use tombstone::Tombstones;
+use source::{Source, Sources};
+pub use tally::Tally;
 
 /// A socket, as whoever drives the machine numbers it. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,8 +53,10 @@ pub struct ConnectionId(pub u64);
 /// What happened to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoomsInput {
-    /// A socket was accepted.
+    /// A socket was accepted, by a server for one call that knows no sources.
     Opened(ConnectionId),
+    /// A socket was accepted, from there.
+    OpenedFrom(ConnectionId, IpAddr),
     /// A text frame came from it.
     Text(ConnectionId, String),
     /// Something else came from it: a binary frame, one over the size limit, text that isn't UTF-8.
@@ -72,6 +85,10 @@ pub struct Counts {
     pub sessions: usize,
     /// Rooms, waiting and paired.
     pub rooms: usize,
+    /// Addresses that something is known of.
+    pub sources: usize,
+    /// Bytes of bodies that their receivers haven't acknowledged.
+    pub bytes_under_way: usize,
 }
 
 /// The deadlines of a server.
@@ -102,10 +119,16 @@ struct RoomKey(u64);
 #[derive(Debug)]
 struct Connection {
     session: Option<Id>,
-    bucket: Bucket,
+    source: Option<Source>,
+    messages: Bucket,
+    bytes: Bucket,
     wrong_knocks: u32,
+    /// A knock that waits for its work.
+    pending: Option<Pending>,
     /// Whether it understands `ice-servers`.
     takes_ice_servers: bool,
+    /// Whether it understands `work`.
+    does_work: bool,
 }
 
 /// All rooms of a server. Sans-IO; see the crate's contract.
@@ -119,7 +142,17 @@ pub struct Rooms {
     sessions: HashMap<Id, Session>,
     rooms: HashMap<RoomKey, Room>,
     by_nameplate: HashMap<Nameplate, RoomKey>,
-    tombstones: Tombstones,
+    /// By id, and by the id before the pair.
+    by_id: HashMap<Id, RoomKey>,
+    /// The rooms that are gone.
+    tombstones: Memory<()>,
+    /// Sessions of an earlier process, and the first generation of theirs that may still be good.
+    used: Memory<u32>,
+    records: Option<Box<dyn Records>>,
+    sources: Sources,
+    misses: Misses,
+    under_way: UnderWay,
+    tally: Tally,
     introductions: Option<Box<dyn Introductions>>,
     timers: Timers<Timer>,
     outputs: VecDeque<RoomsOutput>,
@@ -131,6 +164,7 @@ impl Rooms {
     /// A server without rooms. `unix_time` is the wall clock at `now`, since 1970; tokens expire by it.
     #[must_use]
     pub fn new(now: Instant, unix_time: Duration, limits: Limits, key: TokenKey, random: Box<dyn Randomness>) -> Self {
+        let under_way = UnderWay::new(limits.bytes_under_way);
         Self {
             limits,
             key,
@@ -141,7 +175,14 @@ impl Rooms {
             sessions: HashMap::new(),
             rooms: HashMap::new(),
             by_nameplate: HashMap::new(),
-            tombstones: Tombstones::default(),
+            by_id: HashMap::new(),
+            tombstones: Memory::default(),
+            used: Memory::default(),
+            records: None,
+            sources: Sources::new(),
+            misses: Misses::new(now),
+            under_way,
+            tally: Tally::default(),
             introductions: None,
             timers: Timers::new(),
             outputs: VecDeque::new(),
@@ -160,7 +201,8 @@ impl Rooms {
     /// Tells the server what happened.
     pub fn handle_input(&mut self, now: Instant, input: RoomsInput) {
         match input {
-            RoomsInput::Opened(connection) => self.opened(now, connection),
+            RoomsInput::Opened(connection) => self.opened(now, connection, None),
+            RoomsInput::OpenedFrom(connection, address) => self.opened(now, connection, Some(address)),
             RoomsInput::Text(connection, text) => self.handle_text(now, connection, &text),
             RoomsInput::Unreadable(connection, code) => {
                 self.fatal(now, connection, code, "only text frames of limited size are taken");
@@ -200,35 +242,61 @@ impl Rooms {
     /// How busy the server is.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts { connections: self.connections.len(), sessions: self.sessions.len(), rooms: self.rooms.len() }
+        Counts {
+            connections: self.connections.len(),
+            sessions: self.sessions.len(),
+            rooms: self.rooms.len(),
+            sources: self.sources.len(),
+            bytes_under_way: self.under_way.bytes(),
+        }
     }
 
-    fn opened(&mut self, now: Instant, id: ConnectionId) {
+    fn opened(&mut self, now: Instant, id: ConnectionId, address: Option<IpAddr>) {
         let (code, text) = if self.shutting_down {
             (ErrorCode::ShuttingDown, "the server is going down")
         } else if self.connections.len() >= self.limits.connections {
             (ErrorCode::ServerFull, "the server has no place left")
         } else {
-            let bucket = Bucket::new(now, &self.limits);
-            self.connections
-                .insert(id, Connection { session: None, bucket, wrong_knocks: 0, takes_ice_servers: false });
-            self.timers.set(Timer::Hello(id), now + self.limits.hello);
-            return;
+            match address.map(|address| self.sources.connect(now, address, &self.limits)) {
+                Some(None) => (ErrorCode::ServerFull, "too many connections come from this address"),
+                None => return self.let_in(now, id, None),
+                Some(source) => return self.let_in(now, id, source),
+            }
         };
+        self.tally.refused += 1;
         self.send_to(id, &ServerMessage::Error { code, text: text.into(), fatal: true });
         self.outputs.push_back(RoomsOutput::Close(id, code));
+    }
+
+    fn let_in(&mut self, now: Instant, id: ConnectionId, source: Option<Source>) {
+        let limits = &self.limits;
+        let connection = Connection {
+            session: None,
+            source,
+            messages: Bucket::new(now, f64::from(limits.messages_per_second), limits.message_burst),
+            bytes: Bucket::new(now, f64::from(limits.bytes_per_second), limits.byte_burst),
+            wrong_knocks: 0,
+            pending: None,
+            takes_ice_servers: false,
+            does_work: false,
+        };
+        self.tally.opened += 1;
+        self.connections.insert(id, connection);
+        self.timers.set(Timer::Hello(id), now + self.limits.hello);
     }
 
     fn handle_text(&mut self, now: Instant, id: ConnectionId, text: &str) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let session = connection.session;
-        if !connection.bucket.take(now, &self.limits) {
-            return self.fatal(now, id, ErrorCode::TooFast, "too many messages");
+        self.tally.messages += 1;
+        if !connection.messages.take(now, 1.0) || !connection.bytes.take(now, text.len() as f64) {
+            return self.fatal(now, id, ErrorCode::TooFast, "too much was sent at once");
         }
         match (session, ClientMessage::parse(text)) {
             (_, Err(error)) => self.fatal(now, id, error.code(), &error.to_string()),
             (None, Ok(ClientMessage::Hello { version, features, resume })) => {
                 connection.takes_ice_servers = features.iter().any(|feature| feature == ICE_SERVERS);
+                connection.does_work = features.iter().any(|feature| feature == WORK);
                 self.hello(now, id, version, resume);
             }
             (None, Ok(_)) => self.fatal(now, id, ErrorCode::OutOfOrder, "the first message is hello"),
@@ -241,14 +309,13 @@ impl Rooms {
 
     fn handle_message(&mut self, now: Instant, connection: ConnectionId, session: Id, message: ClientMessage) {
         self.timers.set(Timer::Idle(connection), now + self.limits.idle);
-        if let Some(session) = self.sessions.get_mut(&session) {
-            // It has read its welcome, and the token in it, or it wouldn't send.
-            session.token_arrived = true;
-        }
+        // It has read its welcome, and the token in it, or it wouldn't send.
+        self.token_has_arrived(now, session);
         match message {
             ClientMessage::Hello { .. } => {}
             ClientMessage::Create => self.create(now, connection, session),
             ClientMessage::Knock { nameplate } => self.knock(now, connection, session, &nameplate),
+            ClientMessage::Work { nonce } => self.work_done(now, connection, session, &nonce),
             ClientMessage::Relay { exchange, seq, body } => self.relay(now, connection, session, exchange, seq, body),
             ClientMessage::Ack { exchange, seq } => self.acknowledge(now, connection, session, exchange, seq),
             ClientMessage::Confirmed { exchange } => self.confirm(now, session, exchange),
@@ -276,6 +343,7 @@ impl Rooms {
     /// Tells what was wrong and closes. Only who was merely silent may come back to its place.
     fn fatal(&mut self, now: Instant, id: ConnectionId, code: ErrorCode, text: &str) {
         let Some(session) = self.connections.get(&id).map(|connection| connection.session) else { return };
+        self.tally.thrown_out += 1;
         self.send_to(id, &ServerMessage::Error { code, text: text.to_owned(), fatal: true });
         self.outputs.push_back(RoomsOutput::Close(id, code));
         self.detach(now, id);
@@ -289,7 +357,11 @@ impl Rooms {
     fn forget_connection(&mut self, id: ConnectionId) -> Option<Connection> {
         self.timers.clear(Timer::Hello(id));
         self.timers.clear(Timer::Idle(id));
-        self.connections.remove(&id)
+        let gone = self.connections.remove(&id)?;
+        if let Some(source) = gone.source {
+            self.sources.disconnect(source);
+        }
+        Some(gone)
     }
 
     fn random_id(&mut self) -> Id {
@@ -306,6 +378,7 @@ impl Rooms {
         self.shutting_down = true;
         let code = ErrorCode::ShuttingDown;
         let message = ServerMessage::Error { code, text: "the server is going down".into(), fatal: true };
+        self.sources = Sources::new();
         for id in std::mem::take(&mut self.connections).into_keys() {
             self.send_to(id, &message);
             self.outputs.push_back(RoomsOutput::Close(id, code));
@@ -315,6 +388,7 @@ impl Rooms {
         meetings.into_iter().for_each(|meeting| self.withdraw(meeting));
         self.rooms.clear();
         self.by_nameplate.clear();
+        self.by_id.clear();
         self.timers = Timers::new();
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::room::{Room, State};
-use super::{ConnectionId, Rooms};
+use super::{ConnectionId, Rooms, Timer};
 use crate::message::{Role, ServerMessage};
 use crate::token::{Id, hex};
 
@@ -38,8 +38,11 @@ impl Rooms {
         for message in messages {
             let begins = matches!(message, ServerMessage::Knocked { .. });
             self.send_to(connection, &message);
-            if begins {
-                self.introduce_one(now, seat.room, seat.role);
+            if begins
+                && let Some(lifetime) = self.introduce_one(now, seat.room, seat.role)
+                && !self.timers.is_set(Timer::Regrant(seat.room))
+            {
+                self.timers.set(Timer::Regrant(seat.room), now + lifetime / 2);
             }
         }
         if let Some(seat) = self.sessions.get_mut(&session).and_then(|session| session.seat.as_mut()) {

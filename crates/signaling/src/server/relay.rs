@@ -59,6 +59,13 @@ impl Rooms {
         }
     }
 
+    /// One who is back tells a server that was restarted what it has.
+    pub(super) fn settle(&mut self, session: Id, exchange: u32, received: u64) {
+        if let Some((seat, exchange)) = self.live_exchange(session, exchange) {
+            exchange.lane_to_mut(seat.role).settle(received);
+        }
+    }
+
     /// The highest number that the server has from a session in an exchange.
     pub(super) fn received_from(&self, session: Id, seat: Seat, exchange: u32) -> u64 {
         let room = self.rooms.get(&seat.room).filter(|room| room.inside(seat.role) == Some(session));

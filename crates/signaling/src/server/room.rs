@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::lane::Lane;
+use super::lane::{Lane, UnderWay};
 use crate::code::Nameplate;
-use crate::message::Role;
-use crate::token::Id;
+use crate::message::{Role, reason};
+use crate::token::{ClaimedPlace, ClaimedStage, Id};
 
 #[derive(Debug)]
 pub(super) struct Room {
@@ -21,6 +21,8 @@ pub(super) struct Room {
     pub(super) exchanges: u32,
     /// Why the last exchange ended.
     pub(super) last_end: String,
+    /// Whether it was made again after a restart, so that there may be others who have a place in it.
+    pub(super) restored: bool,
     pub(super) state: State,
 }
 
@@ -56,8 +58,15 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(number: u32, joiner: Id, meeting: Id) -> Self {
-        Self { number, joiner, meeting, to_creator: Lane::default(), to_joiner: Lane::default() }
+    pub(super) fn new(number: u32, joiner: Id, meeting: Id, under_way: &UnderWay) -> Self {
+        let [to_creator, to_joiner] = [Lane::new(under_way), Lane::new(under_way)];
+        Self { number, joiner, meeting, to_creator, to_joiner }
+    }
+
+    /// An exchange of an earlier process: how far it had come is told by those who were in it.
+    pub(super) fn restored(number: u32, joiner: Id, meeting: Id, under_way: &UnderWay) -> Self {
+        let [to_creator, to_joiner] = [Lane::adrift(under_way), Lane::adrift(under_way)];
+        Self { number, joiner, meeting, to_creator, to_joiner }
     }
 
     pub(super) fn lane_to(&self, role: Role) -> &Lane {
@@ -85,7 +94,36 @@ impl Room {
             line: VecDeque::new(),
             exchanges: 0,
             last_end: String::new(),
+            restored: false,
             state: State::Waiting,
+        }
+    }
+
+    /// The room of an earlier process.
+    pub(super) fn restored(id: Id, nameplate: Nameplate, creator: Id) -> Self {
+        // Whatever its last exchange came to, the connection to the server was lost.
+        Self { restored: true, last_end: reason::LOST.to_owned(), ..Self::new(id, nameplate, creator) }
+    }
+
+    /// What the token of a session in it says.
+    pub(super) fn claim(&self, session: Id, role: Role) -> ClaimedPlace {
+        let present = self.exchange().filter(|exchange| role == Role::Creator || exchange.joiner == session);
+        let stage = match (&self.state, present) {
+            (_, None) => ClaimedStage::Waiting,
+            (State::Waiting | State::Meeting { .. }, Some(_)) => ClaimedStage::Meeting,
+            (State::Paired(_) | State::Ended { .. }, Some(_)) => ClaimedStage::Paired,
+        };
+        ClaimedPlace {
+            room: self.id,
+            former_room: self.former_id,
+            role,
+            stage,
+            other: match role {
+                Role::Creator => present.map(|exchange| exchange.joiner),
+                Role::Joiner => Some(self.creator),
+            },
+            exchange: if role == Role::Creator || present.is_some() { self.exchanges } else { 0 },
+            nameplate: self.nameplate.clone(),
         }
     }
 

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::place::Known;
+use super::room::Room;
 use super::{ConnectionId, RoomKey, Rooms, RoomsOutput, Timer};
 use crate::message::{ErrorCode, PROTOCOL_VERSION, Resume, Role, ServerMessage};
 use crate::token::{Claims, Id, TokenError};
@@ -15,8 +16,10 @@ pub(super) struct Session {
     pub(super) seat: Option<Seat>,
     /// Whether it ever had a seat.
     has_sat: bool,
+    /// Whether it is known only from the token of the other one, after a restart.
+    pub(super) foretold: bool,
     /// The generation of the newest token.
-    generation: u32,
+    pub(super) generation: u32,
     /// Whether the client is known to have that token; until then the one before it is good too, since the welcome
     /// may have been lost with its connection.
     pub(super) token_arrived: bool,
@@ -29,6 +32,19 @@ pub(super) struct Seat {
     pub(super) role: Role,
     /// The position in line that was told last.
     pub(super) told_ahead: Option<u32>,
+    /// Whether no token was given for it yet.
+    pub(super) fresh: bool,
+}
+
+impl Session {
+    fn new() -> Self {
+        Self { connection: None, seat: None, has_sat: false, foretold: false, generation: 1, token_arrived: false }
+    }
+
+    /// One of an earlier process, that hasn't come back yet.
+    pub(super) fn foretold(seat: Seat) -> Self {
+        Self { seat: Some(seat), has_sat: true, foretold: true, ..Self::new() }
+    }
 }
 
 impl Rooms {
@@ -52,8 +68,7 @@ impl Rooms {
 
     fn welcome_new(&mut self, now: Instant, connection: ConnectionId) {
         let id = self.random_id();
-        let session = Session { connection: None, seat: None, has_sat: false, generation: 1, token_arrived: false };
-        self.sessions.insert(id, session);
+        self.sessions.insert(id, Session::new());
         self.attach(now, id, connection);
         self.welcome(now, connection, id, false, 0);
     }
@@ -71,13 +86,17 @@ impl Rooms {
     }
 
     /// The session that a token may resume, and the token's generation.
-    fn find_session(&self, now: Instant, token: &str) -> Result<(Id, u32), &'static str> {
+    fn find_session(&mut self, now: Instant, token: &str) -> Result<(Id, u32), &'static str> {
         let claims = self.key.verify(token, self.unix_seconds(now)).map_err(|error| match error {
             TokenError::Forged => "the token isn't from this server",
             TokenError::Expired => "the token has expired",
         })?;
-        if claims.seat.is_some_and(|(room, _)| self.tombstones.has(room)) {
+        let rooms = claims.place.iter().flat_map(|place| [Some(place.room), place.former_room]).flatten();
+        if rooms.into_iter().any(|room| self.tombstones.get(room).is_some()) {
             return Err("the room is closed");
+        }
+        if self.sessions.get(&claims.session).is_none_or(|session| session.foretold) {
+            self.restore(now, &claims)?;
         }
         let session = self.sessions.get(&claims.session).ok_or("the server doesn't know this session")?;
         let generation_holds = claims.generation == session.generation
@@ -94,10 +113,9 @@ impl Rooms {
     /// Whether a session still sits where a token says. A token from before the room, or from before its pair, may
     /// be the newest that arrived.
     fn seat_holds(&self, session: &Session, claims: &Claims) -> bool {
-        let Some((id, role)) = claims.seat else { return true };
-        session
-            .seat
-            .is_some_and(|seat| seat.role == role && self.rooms.get(&seat.room).is_some_and(|room| room.is_or_was(id)))
+        let Some(place) = claims.place.as_ref() else { return true };
+        let is_there = |room: &Room| room.is_or_was(place.room);
+        session.seat.is_some_and(|seat| seat.role == place.role && self.rooms.get(&seat.room).is_some_and(is_there))
     }
 
     fn resume(&mut self, now: Instant, connection: ConnectionId, id: Id, generation: u32, resume: &Resume) {
@@ -118,7 +136,9 @@ impl Rooms {
             self.drop_session(id);
             return self.welcome_new(now, connection);
         };
+        self.tally.resumed += 1;
         self.attach(now, id, connection);
+        self.settle(id, resume.exchange, resume.received);
         let received = self.received_from(id, seat, resume.exchange);
         self.welcome(now, connection, id, true, received);
         self.tell_place(now, connection, id, Known { exchange: resume.exchange, received: resume.received });
@@ -188,13 +208,12 @@ impl Rooms {
         self.sessions.get(&id).is_some_and(|session| session.has_sat)
     }
 
-    /// Seats a session and gives it the token that says so.
-    pub(super) fn seat(&mut self, now: Instant, id: Id, room: RoomKey, role: Role) {
+    /// Seats a session. The token that says so follows with the first word about it.
+    pub(super) fn seat(&mut self, id: Id, room: RoomKey, role: Role) {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.has_sat = true;
-            session.seat = Some(Seat { room, role, told_ahead: None });
+            session.seat = Some(Seat { room, role, told_ahead: None, fresh: true });
         }
-        self.send_token(now, id);
     }
 
     pub(super) fn send_token(&mut self, now: Instant, id: Id) {
@@ -212,7 +231,7 @@ impl Rooms {
         let seat = session.and_then(|session| session.seat);
         self.key.sign(&Claims {
             session: id,
-            seat: seat.and_then(|seat| self.rooms.get(&seat.room).map(|room| (room.id, seat.role))),
+            place: seat.and_then(|seat| self.rooms.get(&seat.room).map(|room| room.claim(id, seat.role))),
             generation: session.map_or(0, |session| session.generation),
             expires_unix_seconds: self.unix_seconds(now) + self.limits.token_lifetime.as_secs(),
         })

@@ -5,13 +5,15 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "tests look for one variant")]
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use visavis_signaling::Nameplate;
 use visavis_signaling::client::{Client, ClientEvent, ClientInput, ClientOutput, Intent};
 use visavis_signaling::message::{ClientMessage, ServerMessage};
 use visavis_signaling::random::SplitMix;
-use visavis_signaling::server::{ConnectionId, Introductions, Limits, Rooms, RoomsInput, RoomsOutput};
+use visavis_signaling::server::{ConnectionId, Introductions, Limits, Record, Records, Rooms, RoomsInput, RoomsOutput};
 use visavis_signaling::token::TokenKey;
 
 /// One way from client to server.
@@ -57,6 +59,41 @@ pub struct World {
     pub arrivals: usize,
     /// After how many arrivals which party loses its socket, and whether the server notices.
     pub cuts: Vec<(usize, usize, bool)>,
+    /// After how many arrivals the server crashes and is there again.
+    pub restarts: Vec<usize>,
+    /// What outlives the server.
+    pub kept: Kept,
+    /// Where its clients are, if it counts by that.
+    pub source: Option<IpAddr>,
+    started: Instant,
+    restarted: u64,
+}
+
+/// What a server keeps on its disk.
+#[derive(Clone, Default)]
+pub struct Kept(Arc<Mutex<Vec<Record>>>);
+
+impl Records for Kept {
+    fn keep(&mut self, record: &Record) {
+        self.0.lock().unwrap().push(*record);
+    }
+}
+
+impl Kept {
+    pub fn all(&self) -> Vec<Record> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// The disk is lost.
+    pub fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
+}
+
+fn rooms(now: Instant, time: Duration, limits: Limits, kept: &Kept, seed: u64) -> Rooms {
+    let (unix, random) = (Duration::from_secs(1_800_000_000) + time, Box::new(SplitMix::new(seed)));
+    let rooms = Rooms::new(now, unix, limits, TokenKey::new([3; 32]), random);
+    rooms.with_records(Box::new(kept.clone()), kept.all())
 }
 
 pub fn silent(_: &ClientEvent) -> Vec<ClientInput> {
@@ -72,10 +109,10 @@ impl World {
         // The one clock reading of a test: everything after it is virtual.
         #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
         let now = Instant::now();
-        let random = Box::new(SplitMix::new(1));
+        let kept = Kept::default();
         Self {
             now,
-            rooms: Rooms::new(now, Duration::from_secs(1_800_000_000), limits, TokenKey::new([3; 32]), random),
+            rooms: rooms(now, Duration::ZERO, limits, &kept, 1),
             parties: Vec::new(),
             raw: BTreeMap::new(),
             closed: Vec::new(),
@@ -85,6 +122,22 @@ impl World {
             next_packet: 0,
             arrivals: 0,
             cuts: Vec::new(),
+            restarts: Vec::new(),
+            kept,
+            source: None,
+            started: now,
+            restarted: 0,
+        }
+    }
+
+    /// The server crashes and is there again, with its key and its records and nothing else.
+    pub fn restart(&mut self) {
+        self.restarted += 1;
+        let time = self.now - self.started;
+        self.rooms = rooms(self.now, time, Limits::default(), &self.kept, 1 + self.restarted);
+        self.raw.clear();
+        for party in 0..self.parties.len() {
+            self.cut(party, false);
         }
     }
 
@@ -140,6 +193,20 @@ impl World {
         self.rooms.handle_input(self.now, RoomsInput::Opened(id));
         self.drain_rooms();
         id
+    }
+
+    /// One from that address.
+    pub fn raw_connection_from(&mut self, address: IpAddr) -> ConnectionId {
+        let id = self.new_connection();
+        self.raw.insert(id, Vec::new());
+        self.rooms.handle_input(self.now, RoomsInput::OpenedFrom(id, address));
+        self.drain_rooms();
+        id
+    }
+
+    pub fn raw_close(&mut self, id: ConnectionId) {
+        self.rooms.handle_input(self.now, RoomsInput::Closed(id));
+        self.drain_rooms();
     }
 
     pub fn raw_send(&mut self, id: ConnectionId, text: &str) {
@@ -254,6 +321,9 @@ impl World {
             for (_, party, notices) in self.cuts.clone().into_iter().filter(|(after, ..)| *after == arrivals) {
                 self.cut(party, notices);
             }
+            if self.restarts.contains(&arrivals) {
+                self.restart();
+            }
             return;
         }
         self.rooms.handle_timeout(self.now);
@@ -267,7 +337,11 @@ impl World {
     fn deliver(&mut self, packet: Packet) {
         match packet {
             Packet::Opened(id) => {
-                self.rooms.handle_input(self.now, RoomsInput::Opened(id));
+                let opened = match self.source {
+                    Some(address) => RoomsInput::OpenedFrom(id, address),
+                    None => RoomsInput::Opened(id),
+                };
+                self.rooms.handle_input(self.now, opened);
                 self.drain_rooms();
                 self.reach_client(id, ClientInput::SocketOpened);
             }
