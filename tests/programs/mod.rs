@@ -144,7 +144,8 @@ impl ServerProcess {
     pub fn start_with(address: &str, more: &[&str]) -> Self {
         let address = address.to_owned();
         let mut command = Command::new(program("visavis-server"));
-        command.args(["--listen", &address]).args(more).stderr(Stdio::null());
+        // The pages of our tests come from ports of their own.
+        command.args(["--listen", &address, "--allow-origins", "*"]).args(more).stderr(Stdio::null());
         let process = Process::start(&mut command);
         let start = Instant::now();
         while std::net::TcpStream::connect(&address).is_err() {

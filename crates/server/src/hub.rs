@@ -2,14 +2,15 @@
 //! queue: who doesn't read what is sent to it is cut off, and nobody else waits for it.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 use visavis_signaling::ErrorCode;
-use visavis_signaling::server::{ConnectionId, Limits, Record, Rooms, RoomsInput, RoomsOutput};
+use visavis_signaling::server::{ConnectionId, Counts, Limits, Record, Rooms, RoomsInput, RoomsOutput, Tally};
 use visavis_signaling::token::TokenKey;
 
 use crate::journal::Journal;
@@ -19,6 +20,9 @@ use crate::relay::Issuer;
 const INCOMING_QUEUE: usize = 1024;
 /// Messages that may wait for one socket.
 const OUTGOING_QUEUE: usize = 128;
+
+/// Bytes of messages that may wait for one socket: what may be under way to it, several times.
+const OUTGOING_BYTES: usize = 1024 * 1024;
 
 /// What a socket sends.
 #[derive(Debug)]
@@ -31,21 +35,35 @@ pub(crate) enum Outgoing {
 #[derive(Debug)]
 struct Socket {
     queue: mpsc::Sender<Outgoing>,
+    waiting: Arc<AtomicUsize>,
     cut_off: oneshot::Sender<()>,
 }
 
 /// The socket's end of its queue.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    pub(crate) messages: mpsc::Receiver<Outgoing>,
+    messages: mpsc::Receiver<Outgoing>,
+    waiting: Arc<AtomicUsize>,
     /// Says that the socket is to go, whatever it is doing.
     pub(crate) cut_off: oneshot::Receiver<()>,
 }
 
+impl Queue {
+    /// The next message; `None` when there will be no more.
+    pub(crate) async fn next(&mut self) -> Option<Outgoing> {
+        let message = self.messages.recv().await?;
+        if let Outgoing::Text(text) = &message {
+            self.waiting.fetch_sub(text.len(), Ordering::Relaxed);
+        }
+        Some(message)
+    }
+}
+
 #[derive(Debug)]
 enum ToHub {
-    Opened(ConnectionId, Socket),
+    Opened(ConnectionId, Option<IpAddr>, Socket),
     Input(RoomsInput),
+    Ask(oneshot::Sender<(Counts, Tally)>),
 }
 
 /// The way into the hub. The hub ends when the last one is gone.
@@ -57,13 +75,22 @@ pub(crate) struct HubHandle {
 }
 
 impl HubHandle {
-    /// Makes a new connection known. `None` when the hub is gone.
-    pub(crate) async fn open(&self) -> Option<(ConnectionId, Queue)> {
+    /// Makes a new connection known, and from where it is, if that counts. `None` when the hub is gone.
+    pub(crate) async fn open(&self, from: Option<IpAddr>) -> Option<(ConnectionId, Queue)> {
         let id = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
         let (queue, messages) = mpsc::channel(OUTGOING_QUEUE);
         let (cut_off, is_cut_off) = oneshot::channel();
-        self.inputs.send(ToHub::Opened(id, Socket { queue, cut_off })).await.ok()?;
-        Some((id, Queue { messages, cut_off: is_cut_off }))
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let socket = Socket { queue, waiting: Arc::clone(&waiting), cut_off };
+        self.inputs.send(ToHub::Opened(id, from, socket)).await.ok()?;
+        Some((id, Queue { messages, waiting, cut_off: is_cut_off }))
+    }
+
+    /// How busy it is, and what it has done. `None` when the hub is gone.
+    pub(crate) async fn ask(&self) -> Option<(Counts, Tally)> {
+        let (answer, answered) = oneshot::channel();
+        self.inputs.send(ToHub::Ask(answer)).await.ok()?;
+        answered.await.ok()
     }
 
     /// Tells what happened; whether the hub is still there.
@@ -137,11 +164,16 @@ impl Hub {
 
     fn handle(&mut self, message: ToHub) {
         let input = match message {
-            ToHub::Opened(id, socket) => {
+            ToHub::Opened(id, from, socket) => {
                 self.sockets.insert(id, socket);
-                RoomsInput::Opened(id)
+                from.map_or(RoomsInput::Opened(id), |from| RoomsInput::OpenedFrom(id, from))
             }
             ToHub::Input(input) => input,
+            ToHub::Ask(answer) => {
+                // Who asked may be gone.
+                let _ = answer.send((self.rooms.counts(), self.rooms.tally()));
+                return;
+            }
         };
         if let RoomsInput::Closed(id) = &input {
             self.sockets.remove(id);
@@ -169,7 +201,8 @@ impl Hub {
 
     fn send(&mut self, id: ConnectionId, text: String) {
         let Some(socket) = self.sockets.get(&id) else { return };
-        if socket.queue.try_send(Outgoing::Text(text)).is_err() {
+        let waiting = socket.waiting.fetch_add(text.len(), Ordering::Relaxed) + text.len();
+        if waiting > OUTGOING_BYTES || socket.queue.try_send(Outgoing::Text(text)).is_err() {
             warn!(connection = id.0, "a client doesn't read what it is sent");
             if let Some(socket) = self.sockets.remove(&id) {
                 let _ = socket.cut_off.send(());

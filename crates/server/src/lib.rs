@@ -2,33 +2,41 @@
 //! hosts it. What the rooms do is decided in [`visavis_signaling::server`]; here are its sockets, its clock and its
 //! randomness. `docs/protocol.md` describes what goes over the wire.
 
+mod client_address;
 mod embedded;
+mod gate;
 mod hub;
 mod journal;
 mod key;
+mod listen;
 pub mod local;
+mod metrics;
+mod pages;
 pub mod relay;
 mod socket;
+#[cfg(feature = "hosting")]
+pub mod tls;
 
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt as _;
 pub use embedded::{Embedded, EmbeddedError};
+use gate::Gate;
 use hub::HubHandle;
 use journal::Journal;
-use relay::{IceConfig, Issuer, LiveMeetings, Relay, RelayConfig, Secret};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use listen::{Connections, Door};
+pub use pages::Pages;
+use relay::{Cidr, IceConfig, Issuer, LiveMeetings, Relay, RelayConfig, Secret};
 use tracing::info;
 pub use visavis_signaling::server::Limits;
 
@@ -61,6 +69,26 @@ pub struct Config {
     pub relay: Option<RelayConfig>,
     /// What two who have met are given, besides our own relay.
     pub ice: IceConfig,
+    /// Which web pages may speak to it.
+    pub pages: Pages,
+    /// Proxies that are believed when they say whom they bring.
+    pub proxies: Vec<Cidr>,
+    /// Who may read how busy it is.
+    pub metrics: MetricsConfig,
+    /// Whether clients' addresses may stand in the log.
+    pub log_addresses: bool,
+    /// TLS; without it the server speaks in the clear, on loopback or behind a proxy.
+    #[cfg(feature = "hosting")]
+    pub tls: Option<tls::TlsConfig>,
+}
+
+/// How Prometheus gets at its numbers; by default not at all.
+#[derive(Debug, Clone, Default)]
+pub struct MetricsConfig {
+    /// A listening address of their own, in the clear, for a network that is the host's own.
+    pub listen: Option<SocketAddr>,
+    /// What who asks has to show, there or, if they have no address of their own, beside everything else.
+    pub token: Option<String>,
 }
 
 impl Config {
@@ -74,6 +102,12 @@ impl Config {
             limits: Limits::default(),
             relay: None,
             ice: IceConfig::default(),
+            pages: Pages::OwnAnd(Vec::new()),
+            proxies: Vec::new(),
+            metrics: MetricsConfig::default(),
+            log_addresses: false,
+            #[cfg(feature = "hosting")]
+            tls: None,
         }
     }
 
@@ -85,8 +119,8 @@ impl Config {
             embedded: true,
             state_dir: None,
             limits: Limits { rooms: EMBEDDED_ROOMS, connections: EMBEDDED_CONNECTIONS, ..Limits::default() },
-            relay: None,
-            ice: IceConfig::default(),
+            pages: Pages::None,
+            ..Self::hosted()
         }
     }
 }
@@ -131,6 +165,10 @@ pub enum ServerError {
     /// The system gives no randomness.
     #[error("the system gives no random numbers: {0}")]
     Random(getrandom::Error),
+    /// The certificates can't be used.
+    #[cfg(feature = "hosting")]
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
     /// Accepting connections failed for good.
     #[error("the server stopped: {0}")]
     Serve(io::Error),
@@ -139,9 +177,10 @@ pub enum ServerError {
 /// A server that listens, and serves once it is [run](Server::run).
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    door: Door,
     address: SocketAddr,
-    embedded: bool,
+    metrics: Option<(Door, SocketAddr)>,
+    config: Config,
     hub: hub::Hub,
     handle: HubHandle,
     relay: Option<Relay>,
@@ -150,6 +189,9 @@ pub struct Server {
 #[derive(Debug, Clone)]
 struct AppState {
     hub: HubHandle,
+    gate: Gate,
+    embedded: bool,
+    log_addresses: bool,
 }
 
 impl Server {
@@ -163,12 +205,23 @@ impl Server {
         }
         let journal = config.state_dir.as_deref().map(Journal::open).transpose()?;
         let key = key::load(config.state_dir.as_deref())?;
-        let bind_error = |source| ServerError::Bind { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(bind_error)?;
-        let address = listener.local_addr().map_err(bind_error)?;
+        let limits = config.limits.clone();
+        let per_source = if config.embedded { usize::MAX } else { limits.connections_per_source };
+        let gate = Gate::new(limits.connections, per_source, config.proxies.clone(), Instant::now());
+        let (listener, address) = bind(config.listen).await?;
+        let door = Door {
+            listener,
+            gate: gate.clone(),
+            #[cfg(feature = "hosting")]
+            tls: config.tls.as_ref().map(tls::Tls::start).transpose()?,
+        };
+        let metrics = match config.metrics.listen {
+            Some(address) => Some(metrics_door(address).await?),
+            None => None,
+        };
         let (relay, issuer) = start_relay(&config)?;
-        let (hub, handle) = hub::Hub::new(config.limits, key, issuer, journal);
-        Ok(Self { listener, address, embedded: config.embedded, hub, handle, relay })
+        let (hub, handle) = hub::Hub::new(limits, key, issuer, journal);
+        Ok(Self { door, address, metrics, config, hub, handle, relay })
     }
 
     /// The URLs of our own STUN and TURN.
@@ -183,36 +236,40 @@ impl Server {
         self.address
     }
 
+    /// Where the metrics are, if they have an address of their own.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(_, address)| *address)
+    }
+
     /// Serves until `shutdown` is done; then tells all clients, lets their connections end and returns.
     ///
     /// # Errors
-    /// [`ServerError::Serve`] when the listening socket fails for good.
+    /// None today; [`ServerError::Serve`] is for a listening socket that fails for good.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
         let _relay = self.relay;
-        info!(embedded = self.embedded, port = self.address.port(), "listening");
-        let router = router(self.handle.clone(), self.embedded);
+        info!(embedded = self.config.embedded, port = self.address.port(), "listening");
+        let (router, metrics) = routers(&self.config, &self.handle, &self.door.gate);
         let hub = tokio::spawn(self.hub.run());
-        let (going_down, goes_down) = oneshot::channel::<()>();
-        let handle = self.handle;
-        let stop = async move {
-            shutdown.await;
-            info!("shutting down");
-            handle.shut_down().await;
-            drop(handle);
-            let _ = going_down.send(());
-        };
-        // Small messages one after the other: Nagle's algorithm would hold each back for the answer to the last.
-        let listener = self.listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let serving = axum::serve(listener, router).with_graceful_shutdown(stop).into_future();
-        let out_of_time = async {
-            let _ = goes_down.await;
-            tokio::time::sleep(DRAIN_TIMEOUT).await;
+        let connections = Connections::new();
+        let asked = async {
+            match &self.metrics {
+                Some((door, _)) => door.serve(metrics, &connections).await,
+                None => std::future::pending().await,
+            }
         };
         tokio::select! {
-            served = serving => served.map_err(ServerError::Serve)?,
-            () = out_of_time => info!("connections were still open after the time to drain"),
+            () = shutdown => {}
+            () = self.door.serve(router, &connections) => {}
+            () = asked => {}
+        }
+        info!("shutting down");
+        // Nobody new comes in.
+        drop((self.door, self.metrics));
+        self.handle.shut_down().await;
+        drop(self.handle);
+        if tokio::time::timeout(DRAIN_TIMEOUT, connections.end()).await.is_err() {
+            info!("connections were still open after the time to drain");
         }
         // The hub ends by itself once the last connection has let go of it.
         if tokio::time::timeout(DRAIN_TIMEOUT, hub).await.is_err() {
@@ -220,6 +277,23 @@ impl Server {
         }
         Ok(())
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<(tokio::net::TcpListener, SocketAddr), ServerError> {
+    listen::bind(address).await.map_err(|source| ServerError::Bind { address, source })
+}
+
+/// In the clear, and only for the few who watch over the server.
+async fn metrics_door(address: SocketAddr) -> Result<(Door, SocketAddr), ServerError> {
+    let (listener, address) = bind(address).await?;
+    let gate = Gate::new(0, usize::MAX, Vec::new(), Instant::now());
+    let door = Door {
+        listener,
+        gate,
+        #[cfg(feature = "hosting")]
+        tls: None,
+    };
+    Ok((door, address))
 }
 
 /// Our own relay, if one is wanted, and who hands out servers, if there are any.
@@ -241,10 +315,17 @@ fn start_relay(config: &Config) -> Result<(Option<Relay>, Option<Issuer>), Serve
     Ok((relay, issuer))
 }
 
-fn router(hub: HubHandle, embedded: bool) -> Router {
-    let router = Router::new().route("/ws", get(socket::upgrade)).route("/healthz", get(healthz));
-    let router = if embedded { router.layer(middleware::from_fn(refuse_pages)) } else { router };
-    router.with_state(AppState { hub })
+/// What is served to everybody, and to those who watch.
+fn routers(config: &Config, hub: &HubHandle, gate: &Gate) -> (Router, Router) {
+    let (embedded, log_addresses) = (config.embedded, config.log_addresses);
+    let state = AppState { hub: hub.clone(), gate: gate.clone(), embedded, log_addresses };
+    let router = Router::new().route("/ws", get(socket::upgrade)).route("/healthz", get(healthz)).with_state(state);
+    let token = config.metrics.token.as_deref().map(Arc::from);
+    let in_between = config.metrics.listen.is_none() && token.is_some();
+    let sources = metrics::Sources { hub: hub.clone(), gate: gate.clone(), started: SystemTime::now(), token };
+    let metrics = metrics::router(sources);
+    let router = if in_between { router.merge(metrics.clone()) } else { router };
+    (router.layer(middleware::from_fn_with_state(config.pages.clone(), pages::check)), metrics)
 }
 
 async fn healthz(State(state): State<AppState>) -> Response {
@@ -253,12 +334,4 @@ async fn healthz(State(state): State<AppState>) -> Response {
             .into_response();
     }
     Json(serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })).into_response()
-}
-
-/// Browsers name the page behind a request in `Origin` (RFC 6454); programs don't.
-async fn refuse_pages(request: Request, next: Next) -> Response {
-    if request.headers().contains_key(header::ORIGIN) {
-        return (StatusCode::FORBIDDEN, "not for web pages").into_response();
-    }
-    next.run(request).await
 }

@@ -1,5 +1,6 @@
 //! What the server is told: flags before environment before file before default, and a clear word for what is wrong.
 
+mod hosting;
 mod relay;
 
 use std::net::SocketAddr;
@@ -34,6 +35,8 @@ pub(crate) struct Flags {
     #[arg(long, env = "VISAVIS_MAX_CONNECTIONS", value_name = "COUNT")]
     max_connections: Option<usize>,
     #[command(flatten)]
+    hosting: hosting::HostingFlags,
+    #[command(flatten)]
     relay: relay::RelayFlags,
     /// What to log: error, warn, info, debug, or per module as in `info,visavis_server=debug` [default: info]
     #[arg(long, env = "VISAVIS_LOG", value_name = "FILTER")]
@@ -53,6 +56,8 @@ struct File {
     max_connections: Option<usize>,
     log: Option<String>,
     log_json: Option<bool>,
+    #[serde(flatten)]
+    hosting: hosting::HostingFlags,
     #[serde(flatten)]
     relay: relay::RelayFlags,
 }
@@ -79,6 +84,7 @@ impl Flags {
             self.state_dir.or(file.state_dir).or_else(|| std::env::var_os("STATE_DIRECTORY").map(Into::into));
         (config.relay, config.ice) = self.relay.or(file.relay).resolve()?;
         config.limits = Limits { rooms, connections, ..limits };
+        self.hosting.or(file.hosting).apply(&mut config)?;
         Ok(Options {
             config,
             log: self.log.or(file.log).unwrap_or_else(|| "info".into()),

@@ -1,18 +1,25 @@
 //! One WebSocket (RFC 6455): text frames to the hub, the hub's messages out, each side bounded in size and time.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
-use tracing::debug;
+use tokio::sync::oneshot;
+use tracing::{debug, info};
 use visavis_signaling::ErrorCode;
 use visavis_signaling::message::MAX_MESSAGE_BYTES;
 use visavis_signaling::server::{ConnectionId, RoomsInput};
 
 use crate::AppState;
+use crate::client_address::{Peer, client_address};
+use crate::gate::Pass;
 use crate::hub::{HubHandle, Outgoing, Queue};
 
 /// The largest frame that is read at all. A message may have [`MAX_MESSAGE_BYTES`]; what is a little larger is read to
@@ -25,18 +32,30 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the other side may take to answer a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(crate) async fn upgrade(State(state): State<AppState>, upgrade: WebSocketUpgrade) -> Response {
+pub(crate) async fn upgrade(
+    State(state): State<AppState>,
+    Extension(Peer(peer)): Extension<Peer>,
+    Extension(pass): Extension<Arc<Pass>>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    // A server inside an app serves its own machine: there is nobody to tell apart.
+    let from = (!state.embedded).then(|| client_address(peer.ip(), &headers, &state.gate));
+    if let Some(from) = from.filter(|_| state.log_addresses) {
+        info!(%from, "a client connects");
+    }
     upgrade
         .max_message_size(MAX_FRAME_BYTES)
         .max_frame_size(MAX_FRAME_BYTES)
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .on_failed_upgrade(|error| debug!(%error, "a connection didn't become a WebSocket"))
-        .on_upgrade(|socket| serve(socket, state.hub))
+        .on_upgrade(move |socket| serve(socket, state.hub, from, pass))
 }
 
-async fn serve(socket: WebSocket, hub: HubHandle) {
-    let Some((id, queue)) = hub.open().await else { return };
+/// Serves a client to its end. The pass is its place, given back with it.
+async fn serve(socket: WebSocket, hub: HubHandle, from: Option<IpAddr>, _pass: Arc<Pass>) {
+    let Some((id, queue)) = hub.open(from).await else { return };
     debug!(connection = id.0, "opened");
     let (sink, mut stream) = socket.split();
     let said_goodbye = {
@@ -77,14 +96,16 @@ async fn read(stream: &mut SplitStream<WebSocket>, hub: &HubHandle, id: Connecti
 }
 
 /// Writes until the hub ends the queue or cuts it off, or the socket fails. Tells whether a close was sent.
-async fn write(mut sink: SplitSink<WebSocket, Message>, Queue { mut messages, cut_off }: Queue) -> bool {
+async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: Queue) -> bool {
     // A hub that only lets go of the queue hasn't cut it off.
+    let (_, unused) = oneshot::channel();
+    let cut_off = std::mem::replace(&mut queue.cut_off, unused);
     let mut cut_off = std::pin::pin!(async {
         if cut_off.await.is_err() {
             std::future::pending().await
         }
     });
-    while let Some(message) = messages.recv().await {
+    while let Some(message) = queue.next().await {
         let (message, last) = match message {
             Outgoing::Text(text) => (Message::Text(text.into()), false),
             Outgoing::Close(code) => (Message::Close(Some(close_frame(code))), true),

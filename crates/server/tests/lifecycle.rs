@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use common::*;
 use futures::SinkExt as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use visavis_server::{Config, Server, ServerError};
@@ -17,15 +16,6 @@ use visavis_signaling::message::{ClientMessage, ErrorCode, Resume, ServerMessage
 
 fn body(exchange: u32, seq: u64, body: &str) -> ClientMessage {
     ClientMessage::Relay { exchange, seq, body: body.into() }
-}
-
-async fn get(server: &TestServer, path: &str, extra: &str) -> String {
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{extra}\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
 }
 
 #[tokio::test]
@@ -130,6 +120,7 @@ async fn who_does_not_read_is_cut_off_and_nobody_else_waits() {
     let mut config = Config::embedded();
     config.limits.messages_per_second = 10_000;
     config.limits.message_burst = 10_000;
+    (config.limits.bytes_per_second, config.limits.byte_burst) = (u32::MAX, u32::MAX);
     let server = TestServer::with(config).await;
     let (mut creator, mut lazy) = server.met().await;
     let large = "x".repeat(60_000);
@@ -185,11 +176,11 @@ async fn shutting_down_does_not_wait_for_ever() {
 #[tokio::test]
 async fn health_and_what_is_not_there() {
     let server = TestServer::start().await;
-    let health = get(&server, "/healthz", "").await;
+    let health = get(server.address, "/healthz", "").await;
     assert!(health.starts_with("HTTP/1.1 200") && health.contains(r#""status":"ok""#), "{health}");
-    assert!(get(&server, "/healthz", "Origin: http://localhost\r\n").await.starts_with("HTTP/1.1 403"));
-    assert!(get(&server, "/elsewhere", "").await.starts_with("HTTP/1.1 404"));
-    assert!(get(&server, "/ws", "").await.starts_with("HTTP/1.1 4"));
+    assert!(get(server.address, "/healthz", "Origin: http://localhost\r\n").await.starts_with("HTTP/1.1 403"));
+    assert!(get(server.address, "/elsewhere", "").await.starts_with("HTTP/1.1 404"));
+    assert!(get(server.address, "/ws", "").await.starts_with("HTTP/1.1 4"));
 }
 
 #[tokio::test]

@@ -115,12 +115,18 @@ async fn a_web_page_at_an_embedded_server() {
         Err(Error::Http(response)) => assert_eq!(response.status(), 403),
         other => panic!("{other:?}"),
     }
-    let mut config = Config::hosted();
-    config.listen = "127.0.0.1:0".parse().unwrap();
-    let hosted = TestServer::with(config).await;
-    let mut request = hosted.url().into_client_request().unwrap();
-    request.headers_mut().insert("Origin", "https://example.com".parse().unwrap());
-    tokio_tungstenite::connect_async(request).await.unwrap();
+    let hosted = TestServer::with(hosted()).await;
+    let own = format!("http://{}", hosted.address);
+    for (origin, wanted) in [("https://example.com", Some(403)), (own.as_str(), None)] {
+        let mut request = hosted.url().into_client_request().unwrap();
+        request.headers_mut().insert("Origin", origin.parse().unwrap());
+        let refused = match tokio_tungstenite::connect_async(request).await {
+            Err(Error::Http(response)) => Some(response.status().as_u16()),
+            Err(other) => panic!("{other}"),
+            Ok(_) => None,
+        };
+        assert_eq!(refused, wanted, "{origin}");
+    }
 }
 
 #[tokio::test]

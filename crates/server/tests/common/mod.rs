@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -18,10 +19,18 @@ use visavis_server::{Config, Server, ServerError};
 use visavis_signaling::message::{ClientMessage, ErrorCode, IceServer, Resume, ServerMessage};
 
 /// Far longer than anything here takes; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server for everybody, on a free loopback port.
+pub fn hosted() -> Config {
+    let mut config = Config::hosted();
+    config.listen = "127.0.0.1:0".parse().unwrap();
+    config
+}
 
 pub struct TestServer {
     pub address: SocketAddr,
+    pub metrics: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), ServerError>>,
 }
@@ -34,11 +43,11 @@ impl TestServer {
     pub async fn with(config: Config) -> Self {
         let server = Server::bind(config).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let address = server.local_addr();
+        let (address, metrics) = (server.local_addr(), server.metrics_addr());
         let task = tokio::spawn(server.run(async move {
             let _ = stopped.await;
         }));
-        Self { address, stop: Some(stop), task }
+        Self { address, metrics, stop: Some(stop), task }
     }
 
     pub fn tell_to_stop(&mut self) {
@@ -89,6 +98,16 @@ impl TestServer {
         }
         (creator, joiner)
     }
+}
+
+/// What comes back for a request in the clear.
+pub async fn get(address: SocketAddr, path: &str, headers: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer
 }
 
 /// What one that has met another is given.

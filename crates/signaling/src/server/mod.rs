@@ -43,6 +43,7 @@ use record::Memory;
 pub use record::{Record, Records};
 use room::Room;
 use session::Session;
+pub use source::source_of;
 use source::{Source, Sources};
 pub use tally::Tally;
 

@@ -25,8 +25,9 @@ pub(super) enum Source {
     Rest,
 }
 
-/// The address behind which one source is.
-fn account(address: IpAddr) -> IpAddr {
+/// The address behind which one source is: of IPv6 the /64 that everybody has.
+#[must_use]
+pub fn source_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
@@ -77,7 +78,7 @@ impl Sources {
     /// Counts a connection. `None`: there are too many from there.
     pub(super) fn connect(&mut self, now: Instant, address: IpAddr, limits: &Limits) -> Option<Source> {
         self.sweep(now);
-        let source = Source::One(account(address));
+        let source = Source::One(source_of(address));
         let source =
             if self.accounts.len() < MOST || self.accounts.contains_key(&source) { source } else { Source::Rest };
         let account = self.accounts.entry(source).or_insert_with(|| Account::new(now, limits));
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_source_is_a_64_and_ipv4_is_ipv4_however_it_is_written() {
-        let of = |text: &str| account(text.parse().unwrap());
+        let of = |text: &str| source_of(text.parse().unwrap());
         assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::2"));
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
