@@ -8,7 +8,7 @@ readonly BINDINGS=ui/src/bindings
 readonly END_TO_END='package(visavis) & kind(test)'
 readonly CHECK_STEPS="fmt-rust fmt-toml fmt-ui typos shellcheck ui-lint ui-types ui-build tidy deny machete clippy
   clippy-headless doc"
-readonly ALL_STEPS="$CHECK_STEPS ui-test build bindings test doctest e2e deb"
+readonly ALL_STEPS="$CHECK_STEPS ui-test build bindings test doctest e2e deb server-deb"
 
 run_fmt_rust() { cargo fmt --all --check; }
 run_fmt_toml() { taplo fmt --check --diff; }
@@ -37,6 +37,15 @@ run_deb() {
     return 0
   fi
   try_deb
+}
+
+# The same for the server's package.
+run_server_deb() {
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "not tried: it installs a package, which takes root on Debian or Ubuntu"
+    return 0
+  fi
+  try_server_deb
 }
 
 run_test() { cargo nextest run --workspace -E "not ($END_TO_END)"; }
