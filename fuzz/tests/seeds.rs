@@ -79,6 +79,7 @@ replays!(
     datagrams,
     congestion,
     relay,
+    stun_stream,
     rooms,
     tokens,
     client,

@@ -8,14 +8,15 @@ use crate::Findings;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("visavis-frame", &[]),
     ("visavis-signaling", &[]),
+    ("visavis-stun", &[]),
     ("visavis-call", &["visavis-frame", "visavis-signaling"]),
     ("visavis-congestion", &["visavis-frame"]),
     ("visavis-dsp", &["visavis-frame"]),
     ("visavis-codec", &["visavis-frame"]),
     ("visavis-device", &["visavis-frame"]),
-    ("visavis-transport", &["visavis-frame", "visavis-call", "visavis-congestion"]),
+    ("visavis-transport", &["visavis-frame", "visavis-call", "visavis-congestion", "visavis-stun"]),
     ("visavis-engine", MEDIA_AND_CALL),
-    ("visavis-server", &["visavis-signaling"]),
+    ("visavis-server", &["visavis-signaling", "visavis-stun"]),
     ("visavis-peer", PROGRAM),
     ("visavis-bench", EVERYTHING),
     ("visavis-testkit", MEDIA_AND_CALL),
@@ -27,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const MEDIA_AND_CALL: &[&str] = &[
     "visavis-frame",
     "visavis-signaling",
+    "visavis-stun",
     "visavis-call",
     "visavis-congestion",
     "visavis-dsp",
@@ -53,6 +55,7 @@ const EVERYTHING: &[&str] = &[
     "visavis-server",
     "visavis-frame",
     "visavis-signaling",
+    "visavis-stun",
     "visavis-call",
     "visavis-congestion",
     "visavis-dsp",
@@ -63,7 +66,8 @@ const EVERYTHING: &[&str] = &[
 ];
 
 /// Packages whose manifests stay free of I/O, devices and the webview, even in tests: they are told the time.
-const CORE: &[&str] = &["visavis-frame", "visavis-signaling", "visavis-call", "visavis-congestion", "visavis-dsp"];
+const CORE: &[&str] =
+    &["visavis-frame", "visavis-signaling", "visavis-stun", "visavis-call", "visavis-congestion", "visavis-dsp"];
 const NOT_IN_CORE: &[&str] = &["tokio", "webrtc", "rtc", "cpal", "nokhwa", "tauri"];
 
 /// The only packages that may name the peer connection's crates.

@@ -3,12 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use visavis_server::relay::stun::{Builder, Class, Message, attribute, method};
 use visavis_server::relay::{
-    Effect, Grant, MeetingId, Meetings, PeerFilter, Ports, RelayLimits, Secret, Table, TableConfig, channel_data,
-    long_term_key,
+    Effect, Grant, MeetingId, Meetings, PeerFilter, Ports, RelayLimits, Secret, Table, TableConfig,
 };
 use visavis_signaling::Role;
+use visavis_stun::{Builder, Class, Message, attribute, channel_data, long_term_key, method};
 
 use crate::Bytes;
 

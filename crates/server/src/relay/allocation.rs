@@ -3,9 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use visavis_stun::TransactionId;
+
 use super::budget::Bytes;
 use super::credential::Grant;
-use super::stun::TransactionId;
 
 /// How long a permission holds (RFC 8656, section 9).
 pub(super) const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);

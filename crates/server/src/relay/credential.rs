@@ -7,7 +7,6 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
-use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use visavis_signaling::Role;
 
@@ -95,12 +94,6 @@ fn number(digits: &str) -> Option<u64> {
     digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
-/// The key that signs messages of a long-term credential (RFC 8489, section 9.2.2, with MD5).
-#[must_use]
-pub fn long_term_key(username: &str, realm: &str, password: &str) -> [u8; 16] {
-    Md5::digest(format!("{username}:{realm}:{password}")).into()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -108,11 +101,9 @@ mod tests {
 
     use super::*;
 
-    /// As `turnadmin -k -u user -r realm -p pass` prints it; the password from `openssl dgst -sha1 -hmac`.
+    /// From `openssl dgst -sha1 -hmac`.
     #[test]
-    fn keys_and_passwords_are_those_of_others() {
-        let hex = |key: [u8; 16]| format!("{:032x}", u128::from_be_bytes(key));
-        assert_eq!(hex(long_term_key("user", "realm", "pass")), "8493fbc53ba582fb4c044c456bdc40eb");
+    fn passwords_are_those_of_others() {
         assert_eq!(Secret::new("secret").password("1735689600:name"), PASSWORD);
     }
 

@@ -6,13 +6,11 @@
 
 mod allocation;
 mod budget;
-pub mod channel_data;
 mod credential;
 mod filter;
 mod issue;
 mod nonce;
 mod requests;
-pub mod stun;
 mod table;
 
 #[cfg(test)]
@@ -24,16 +22,15 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub use credential::{Grant, MAX_USERNAME_BYTES, MeetingId, Secret, long_term_key};
+pub use credential::{Grant, MAX_USERNAME_BYTES, MeetingId, Secret};
 pub use filter::{BadCidr, Cidr, PeerFilter, is_public};
 pub use issue::IceConfig;
 pub(crate) use issue::{Issuer, LiveMeetings};
 pub use table::{Effect, Meetings, Ports, RelayCounts, RelayLimits, Table, TableConfig};
 use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
+use visavis_stun::DEFAULT_PORT;
 
-/// The port of STUN and TURN (RFC 8489, section 18.6).
-pub const DEFAULT_PORT: u16 = 3478;
 /// The ports of allocations, as the standard proposes them (RFC 8656, section 7.2).
 pub const DEFAULT_PORTS: RangeInclusive<u16> = 49152..=65535;
 /// The largest datagram.

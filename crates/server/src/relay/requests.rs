@@ -4,15 +4,15 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use visavis_stun::channel_data::CHANNELS;
+use visavis_stun::message::unmask;
+use visavis_stun::{Builder, Class, Message, UDP, attribute, long_term_key, method};
+
 use super::allocation::{Allocation, Peers};
 use super::budget::Bytes;
-use super::channel_data::CHANNELS;
-use super::credential::{Grant, MAX_USERNAME_BYTES, long_term_key};
-use super::stun::{Builder, Class, Message, attribute, method};
+use super::credential::{Grant, MAX_USERNAME_BYTES};
 use super::table::{Ports, Table};
 
-/// UDP in REQUESTED-TRANSPORT (the protocol numbers of IP).
-const UDP: u8 = 17;
 /// Families in REQUESTED-ADDRESS-FAMILY.
 const IPV4: u8 = 1;
 const IPV6: u8 = 2;
@@ -253,10 +253,8 @@ impl<P: Ports> Table<P> {
 
     fn create_permission(&mut self, now: Instant, client: SocketAddr, message: &Message<'_>, asker: &Asker) -> Answer {
         self.own(now, client, asker)?;
-        let peers: Option<Vec<_>> = message
-            .all(attribute::XOR_PEER_ADDRESS)
-            .map(|value| super::stun::unmask(value, &message.transaction))
-            .collect();
+        let peers: Option<Vec<_>> =
+            message.all(attribute::XOR_PEER_ADDRESS).map(|value| unmask(value, &message.transaction)).collect();
         let peers = peers.filter(|peers| !peers.is_empty()).ok_or(BAD_REQUEST)?;
         for peer in &peers {
             self.check_peer(*peer)?;

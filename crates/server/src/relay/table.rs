@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use visavis_stun::{Builder, Class, Message, attribute, channel_data, method};
+
 use super::allocation::Allocation;
 use super::budget::Answers;
-use super::channel_data;
 use super::credential::{Grant, MeetingId, Secret};
 use super::filter::PeerFilter;
 use super::nonce::Nonces;
-use super::stun::{Builder, Class, Message, attribute, method};
 
 /// Where allocations get their sockets from.
 pub trait Ports: Send {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use visavis_signaling::Role;
+use visavis_stun::{Builder, Class, Message, attribute, channel_data, long_term_key, method};
 
-use super::stun::{Builder, Class, Message, attribute, method};
 use super::*;
 
 const RELAY: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));

@@ -1,5 +1,5 @@
 //! STUN messages (RFC 8489, sections 5, 14.5 and 14.7) and the attributes that TURN adds to them (RFC 8656, section 18):
-//! read without copying, written into one buffer. Only what a server needs.
+//! read without copying, written into one buffer. Only what relaying needs.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -60,7 +60,7 @@ pub mod method {
     pub const CHANNEL_BIND: u16 = 0x009;
 }
 
-const MAGIC_COOKIE: u32 = 0x2112_A442;
+pub(crate) const MAGIC_COOKIE: u32 = 0x2112_A442;
 const HEADER_BYTES: usize = 20;
 const INTEGRITY_BYTES: usize = 20;
 const FINGERPRINT_MASK: u32 = 0x5354_554E;
@@ -179,6 +179,14 @@ impl<'a> Message<'a> {
         self.attribute(kind).and_then(|value| unmask(value, &self.transaction))
     }
 
+    /// What went wrong: 300 to 699, and the reason for people.
+    #[must_use]
+    pub fn error_code(&self) -> Option<(u16, &'a str)> {
+        let (head, reason) = self.attribute(attribute::ERROR_CODE)?.split_at_checked(4)?;
+        let code = u16::from(head[2] & 7) * 100 + u16::from(head[3].min(99));
+        Some((code, std::str::from_utf8(reason).unwrap_or_default()))
+    }
+
     /// Attributes that must be understood, and aren't among these.
     #[must_use]
     pub fn unknown(&self, known: &[u16]) -> Vec<u16> {
@@ -247,7 +255,8 @@ fn fingerprint(before: &[u8]) -> u32 {
 }
 
 /// Reads a masked address (RFC 8489, section 14.2).
-pub(super) fn unmask(value: &[u8], transaction: &TransactionId) -> Option<SocketAddr> {
+#[must_use]
+pub fn unmask(value: &[u8], transaction: &TransactionId) -> Option<SocketAddr> {
     let (head, address) = value.split_at_checked(4)?;
     let port = u16::from_be_bytes([head[2], head[3]]) ^ (MAGIC_COOKIE >> 16) as u16;
     let ip: IpAddr = match (head[1], address.len()) {
@@ -401,6 +410,13 @@ mod tests {
     }
 
     #[test]
+    fn an_error_is_read_back() {
+        let bytes =
+            Builder::new(Class::Error, method::ALLOCATE, &[7; 12]).error(486, "Allocation Quota Reached").unsigned();
+        assert_eq!(Message::parse(&bytes).unwrap().error_code(), Some((486, "Allocation Quota Reached")));
+    }
+
+    #[test]
     fn what_follows_the_signature_counts_for_nothing() {
         let transaction = [7; 12];
         let signed = Builder::new(Class::Request, method::REFRESH, &transaction).signed(b"key");
@@ -435,6 +451,7 @@ mod tests {
                     let _ = message.is_signed_with(b"key");
                     let _ = message.unknown(&[]);
                     let _ = message.address(attribute::XOR_PEER_ADDRESS);
+                    let _ = message.error_code();
                 }
             }
         }
