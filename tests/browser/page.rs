@@ -31,6 +31,7 @@ impl PageServer {
     pub async fn start() -> Result<Self> {
         let files = Router::new()
             .route("/", get(|| async { file("text/html", include_str!("page.html")) }))
+            .route("/exchange.js", get(|| async { file("text/javascript", include_str!("exchange.js")) }))
             .route("/client.js", get(|| async { file("text/javascript", include_str!("client.js")) }));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}/", listener.local_addr()?);

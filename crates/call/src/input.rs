@@ -1,7 +1,7 @@
 //! What goes into a session and what comes out of it.
 
-use visavis_signaling::RoomCode;
 pub use visavis_signaling::message::IceServer;
+use visavis_signaling::{Fingerprint, Pictures, RoomCode};
 
 use crate::control::{MediaState, ReceiveReport};
 use crate::quality::{Measured, Quality};
@@ -89,6 +89,8 @@ pub enum TransportInput {
     Control(String),
     /// It closed.
     ControlClosed,
+    /// The other's description, or its connection, shows another certificate than it must have.
+    WrongCertificate,
     /// An action failed.
     Failed {
         /// Why, in plain words.
@@ -155,15 +157,15 @@ pub enum TransportAction {
     AcceptOffer {
         /// The offer.
         sdp: String,
-        /// The SHA-256 fingerprint that the other's certificate must have, `AB:CD:…`.
-        fingerprint: String,
+        /// What the other's certificate must have.
+        fingerprint: Fingerprint,
     },
     /// Take the other's answer.
     AcceptAnswer {
         /// The answer.
         sdp: String,
-        /// The SHA-256 fingerprint that the other's certificate must have, `AB:CD:…`.
-        fingerprint: String,
+        /// What the other's certificate must have.
+        fingerprint: Fingerprint,
     },
     /// Take our offer back; the other side can't use it.
     Rollback,
@@ -184,6 +186,13 @@ pub enum CallEvent {
     Peer(PeerState),
     /// The connection to the server changed.
     Signaling(SignalingState),
+    /// Somebody tried words that aren't ours, or gave up before showing that they have them. Who waits is told each time.
+    WrongGuess {
+        /// How many more tries this code stands.
+        left: u32,
+    },
+    /// The other is the one who knows the words; these pictures are on both screens.
+    Verified(Pictures),
     /// What the other side sends changed.
     RemoteMedia(MediaState),
     /// What the other side receives from us.

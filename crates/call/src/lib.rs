@@ -25,4 +25,6 @@ pub use quality::{CALM, Cause, Grade, Measured, Quality};
 pub use session::{Session, SessionConfig};
 pub use state::{CallState, CloseReason, PeerState, SignalingState};
 pub use timers::Timer;
+pub use visavis_signaling::exchange::MAX_GUESSES;
 pub use visavis_signaling::message::ErrorCode;
+pub use visavis_signaling::{Emoji, Entropy, Fingerprint, Pictures};

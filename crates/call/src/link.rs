@@ -1,12 +1,12 @@
 //! The dealings with one particular other: the exchange with them, the offer and answer, the candidates.
 //!
 //! A creator may go through several of these before somebody who knows the code is there; each has its own generation,
-//! its own peer connection and its own seal.
+//! its own peer connection and its own exchange of the code.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use visavis_signaling::{Body, Role, Seal};
+use visavis_signaling::{Body, Exchange, Role};
 
 use crate::control::{MediaState, ReceiveReport};
 use crate::input::{Candidate, Output, TransportAction};
@@ -15,8 +15,8 @@ use crate::quality::Judge;
 /// Where offer and answer stand (RFC 9429, section 3.2, with what our own peer connection is busy with told apart).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Creator: the other's first message is to come.
-    AwaitKnock,
+    /// Creator: the other's half of the code exchange is to come.
+    AwaitOpening,
     /// Our peer connection makes an offer.
     MakingOffer,
     /// Our offer is out.
@@ -35,7 +35,7 @@ impl Step {
     /// Whether a description of ours is still to go out, and our candidates with it wait.
     const fn holds_candidates(self) -> bool {
         match self {
-            Self::AwaitKnock | Self::MakingOffer | Self::AwaitOffer | Self::MakingAnswer => true,
+            Self::AwaitOpening | Self::MakingOffer | Self::AwaitOffer | Self::MakingAnswer => true,
             Self::AwaitAnswer | Self::TakingAnswer | Self::Stable => false,
         }
     }
@@ -45,10 +45,8 @@ impl Step {
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) generation: u32,
-    pub(crate) seal: Seal,
+    pub(crate) exchange: Exchange,
     pub(crate) step: Step,
-    /// The fingerprint that the other named in the exchange; every description must carry the same.
-    pub(crate) fingerprint: Option<String>,
     pub(crate) control_open: bool,
     pub(crate) remote_media: Option<MediaState>,
     /// What the other side last said of itself.
@@ -69,16 +67,15 @@ impl Link {
     /// No honest machine has more addresses than this.
     const MAX_HELD: usize = 64;
 
-    pub(crate) fn new(role: Role, generation: u32, seal: Seal) -> Self {
+    pub(crate) fn new(role: Role, generation: u32, exchange: Exchange) -> Self {
         let step = match role {
-            Role::Creator => Step::AwaitKnock,
+            Role::Creator => Step::AwaitOpening,
             Role::Joiner => Step::AwaitOffer,
         };
         Self {
             generation,
-            seal,
+            exchange,
             step,
-            fingerprint: None,
             control_open: false,
             remote_media: None,
             remote_report: None,
@@ -110,17 +107,6 @@ impl Link {
     /// Our description is out, or there will be none: what was held may follow.
     pub(crate) fn release_held(&mut self) -> VecDeque<Body> {
         std::mem::take(&mut self.held)
-    }
-
-    /// Takes the fingerprint that a message names: the first one binds, every other must equal it.
-    pub(crate) fn bind_fingerprint(&mut self, named: &str) -> bool {
-        match &self.fingerprint {
-            Some(bound) => bound.eq_ignore_ascii_case(named),
-            None => {
-                self.fingerprint = Some(named.to_owned());
-                true
-            }
-        }
     }
 }
 

@@ -101,6 +101,8 @@ pub enum SignalingState {
 
 /// What a creator tells a joiner whose messages it couldn't use.
 pub(crate) const DISMISSED: &str = "dismissed";
+/// With what a creator leaves a room whose code is burnt.
+const BURNT: &str = "burnt";
 
 /// Why a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +122,17 @@ pub enum CloseReason {
     RoomFull,
     /// The one who waits didn't answer in time.
     NoAnswer,
+    /// Joiner: the words aren't those of the one who waits, or somebody in between changed something.
+    WrongWords,
+    /// Creator: three have tried words that aren't ours.
+    Burnt,
+    /// What came through the server isn't what the other side sent.
+    Tampered {
+        /// How that shows.
+        reason: String,
+    },
+    /// The other's connection shows another certificate than the exchange of the code proved.
+    WrongCertificate,
     /// The app of the one who waits couldn't use what ours sent.
     Dismissed,
     /// The code lapsed because nobody came.
@@ -161,6 +174,10 @@ impl CloseReason {
             Self::NoSuchRoom { .. } => "no-such-room",
             Self::RoomFull => "room-full",
             Self::NoAnswer => "no-answer",
+            Self::WrongWords => "wrong-words",
+            Self::Burnt => BURNT,
+            Self::Tampered { .. } => "tampered",
+            Self::WrongCertificate => "wrong-certificate",
             Self::Dismissed => DISMISSED,
             Self::Expired => "expired",
             Self::ServerUnreachable { .. } => "server-unreachable",
@@ -179,6 +196,8 @@ impl CloseReason {
             "hung-up" | reason::LEFT => Self::PeerHungUp,
             "no-path" => Self::NoPath,
             DISMISSED => Self::Dismissed,
+            // Others have used up the guesses at the code.
+            BURNT => Self::NoAnswer,
             _ => Self::PeerLost,
         }
     }
@@ -197,6 +216,21 @@ impl fmt::Display for CloseReason {
                 f.write_str("Two people are already here. If you didn't expect that, ask for a new code.")
             }
             Self::NoAnswer => f.write_str("The person with this code didn't answer. Try again, or ask for a new code."),
+            Self::WrongWords => f.write_str(
+                "The words don't match: a typo, or somebody in between. Check the code with the other person and enter it \
+                 again, or ask for a new one.",
+            ),
+            Self::Burnt => f.write_str(
+                "Three tries with wrong words: this code is burnt, and nobody got in. Start a new call for a new code.",
+            ),
+            Self::Tampered { reason } => write!(
+                f,
+                "Somebody between you and the other person tampered with the call: {reason}. Nothing was sent to them. Try \
+                 again with a new code, perhaps over another server."
+            ),
+            Self::WrongCertificate => f.write_str(
+                "What answered isn't the other person's app. Nothing was sent to it. Try again with a new code.",
+            ),
             Self::Dismissed => f.write_str(
                 "The other person's app couldn't use what this one sent. Try again; if that doesn't help, both need the \
                  same version of Visavis.",

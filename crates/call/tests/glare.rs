@@ -36,10 +36,3 @@ fn the_creators_own_offer_stands() {
     solo.body(&Solo::offer(false));
     assert_eq!(solo.actions().len(), 2, "and not any more");
 }
-
-#[test]
-fn the_joiner_gives_way_before_the_call_is_up_too() {
-    let mut solo = Solo::at(Role::Creator, Stage::Describing);
-    solo.body(&Solo::offer(false));
-    assert_eq!((solo.actions(), solo.state().name()), (vec![], "verifying"));
-}

@@ -9,7 +9,7 @@ use common::fingerprint;
 use common::solo::{Solo, Stage};
 use visavis_call::{CallEvent, Output, TransportAction, TransportInput};
 use visavis_signaling::message::MAX_BODY_BYTES;
-use visavis_signaling::{Body, Role, Seal};
+use visavis_signaling::{Body, Role};
 
 fn dropped(solo: &Solo) -> Option<u32> {
     solo.outputs.iter().rev().find_map(|output| match output {
@@ -18,11 +18,11 @@ fn dropped(solo: &Solo) -> Option<u32> {
     })
 }
 
-/// What is left of the call after nonsense in that state.
-fn expected(role: Role, stage: Stage) -> &'static str {
+/// What is left of the call after nonsense in that state; `why` where it closes.
+fn expected(role: Role, stage: Stage, why: &'static str) -> &'static str {
     match (stage, role) {
         (Stage::Verifying | Stage::Describing, Role::Creator) => "waiting",
-        (Stage::Verifying | Stage::Describing, Role::Joiner) | (Stage::Connecting, _) => "bad-message",
+        (Stage::Verifying | Stage::Describing, Role::Joiner) | (Stage::Connecting, _) => why,
         (Stage::New, _) => "new",
         (Stage::Waiting, _) => "waiting",
         (Stage::Connected, _) => "connected",
@@ -35,58 +35,28 @@ fn found(solo: &Solo) -> &'static str {
     solo.closed_for().map_or(solo.state().name(), |reason| reason.code())
 }
 
-fn envelopes() -> Vec<(&'static str, String)> {
-    // The other side's role is filled in by the test.
-    let content = |body: &str| format!(r#"{{"number":90,"from":"OTHER","body":{body}}}"#);
+/// Texts that no side ever sends, and what a call that isn't up calls them.
+fn strangers() -> Vec<(&'static str, String, &'static str)> {
+    let forged = format!(r#"{{"type":"sealed","number":9,"sealed":"{}"}}"#, "A".repeat(344));
     vec![
-        ("not base64", "~~~".into()),
-        ("empty", String::new()),
-        ("of no size class", "AAAA".into()),
-        ("too large", "A".repeat(MAX_BODY_BYTES)),
-        ("no json", "x".repeat(256)),
-        ("an unknown type", content(r#"{"type":"dance"}"#)),
-        ("a field missing", content(r#"{"type":"offer","sdp":"v=0"}"#)),
-        ("no fingerprint", content(r#"{"type":"knock","version":1,"fingerprint":"AB"}"#)),
-        ("our own role", content(r#"{"type":"end-of-candidates"}"#).replace("OTHER", "OURS")),
-        ("a number that was there", content(r#"{"type":"end-of-candidates"}"#).replace("90", "0")),
+        ("no json", "~~~".into(), "bad-message"),
+        ("empty", String::new(), "bad-message"),
+        ("too large", "A".repeat(MAX_BODY_BYTES), "bad-message"),
+        ("an unknown type", r#"{"type":"dance"}"#.into(), "bad-message"),
+        ("a field missing", r#"{"type":"sealed","number":1}"#.into(), "bad-message"),
+        ("no base64", r#"{"type":"sealed","number":1,"sealed":"~"}"#.into(), "bad-message"),
+        ("of no size class", r#"{"type":"sealed","number":1,"sealed":"AAAA"}"#.into(), "tampered"),
+        ("sealed by nobody", forged, "tampered"),
     ]
-}
-
-fn sealed(text: &str, role: Role) -> String {
-    let name = |role| if role == Role::Creator { "creator" } else { "joiner" };
-    let text = text.replace("OTHER", name(role.other())).replace("OURS", name(role));
-    if text.starts_with('{') || text.starts_with('x') { base64(&format!("{text:256}")) } else { text }
-}
-
-/// RFC 4648, section 4, for what the tests send.
-fn base64(text: &str) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let encode = |chunk: &[u8]| {
-        let bits = (0..3).fold(0_u32, |bits, at| bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
-        (0..4)
-            .map(
-                move |at| {
-                    if at <= chunk.len() { char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize]) } else { '=' }
-                },
-            )
-            .collect::<String>()
-    };
-    text.as_bytes().chunks(3).map(encode).collect()
-}
-
-#[test]
-fn the_tests_own_envelope_is_a_good_one() {
-    let text = r#"{"number":90,"from":"OTHER","body":{"type":"end-of-candidates"}}"#;
-    assert_eq!(Seal::pass_through(Role::Creator).open(&sealed(text, Role::Creator)), Ok(Body::EndOfCandidates));
 }
 
 #[test]
 fn unreadable_envelopes_in_every_state() {
     for (role, stage) in Stage::everywhere() {
-        for (what, text) in envelopes() {
+        for (what, text, why) in strangers() {
             let mut solo = Solo::at(role, stage);
-            solo.sealed(sealed(&text, role));
-            assert_eq!(found(&solo), expected(role, stage), "{what}, {role:?} {stage:?}");
+            solo.sealed(text);
+            assert_eq!(found(&solo), expected(role, stage, why), "{what}, {role:?} {stage:?}");
             let counted = matches!(stage, Stage::Connected | Stage::Disconnected).then_some(1);
             assert_eq!(dropped(&solo), counted, "{what}, {role:?} {stage:?}");
         }
@@ -103,27 +73,22 @@ fn a_good_one_behind_a_bad_one_is_read() {
 
 #[test]
 fn descriptions_where_none_fits() {
+    let (other, early) = ("bad-message", "tampered");
     let table = [
-        (Role::Creator, Stage::Verifying, Solo::offer(false)),
-        (Role::Creator, Stage::Verifying, Solo::answer()),
-        (Role::Creator, Stage::Describing, Solo::knock()),
-        (Role::Creator, Stage::Describing, Solo::answer()),
-        (Role::Creator, Stage::Connecting, Solo::knock()),
-        (Role::Creator, Stage::Connecting, Solo::answer()),
-        (Role::Creator, Stage::Connected, Solo::knock()),
-        (Role::Creator, Stage::Disconnected, Solo::answer()),
-        (Role::Joiner, Stage::Verifying, Solo::knock()),
-        (Role::Joiner, Stage::Verifying, Solo::answer()),
-        (Role::Joiner, Stage::Describing, Solo::offer(false)),
-        (Role::Joiner, Stage::Connecting, Solo::knock()),
-        (Role::Joiner, Stage::Connecting, Solo::answer()),
-        (Role::Joiner, Stage::Connected, Solo::answer()),
-        (Role::Joiner, Stage::Disconnected, Solo::knock()),
+        (Role::Creator, Stage::Verifying, Solo::offer(false), early),
+        (Role::Creator, Stage::Verifying, Solo::answer(), early),
+        (Role::Creator, Stage::Describing, Solo::answer(), early),
+        (Role::Creator, Stage::Connecting, Solo::answer(), other),
+        (Role::Creator, Stage::Disconnected, Solo::answer(), other),
+        (Role::Joiner, Stage::Verifying, Solo::answer(), early),
+        (Role::Joiner, Stage::Describing, Solo::offer(false), other),
+        (Role::Joiner, Stage::Connecting, Solo::answer(), other),
+        (Role::Joiner, Stage::Connected, Solo::answer(), other),
     ];
-    for (role, stage, body) in table {
+    for (role, stage, body, why) in table {
         let mut solo = Solo::at(role, stage);
         solo.body(&body);
-        assert_eq!(found(&solo), expected(role, stage), "{role:?} {stage:?} {body:?}");
+        assert_eq!(found(&solo), expected(role, stage, why), "{role:?} {stage:?} {body:?}");
         let asked = solo.actions().into_iter().filter(|action| *action != TransportAction::Close).count();
         let goodbye = usize::from(stage == Stage::Connecting && solo.actions().len() > 1);
         assert_eq!(asked - goodbye, 0, "{role:?} {stage:?} {body:?}");
@@ -131,36 +96,47 @@ fn descriptions_where_none_fits() {
 }
 
 #[test]
-fn another_certificate_than_the_one_of_the_exchange() {
-    let other = fingerprint(8);
-    let answer = Body::Answer { sdp: "v=0".into(), fingerprint: other.clone() };
-    let offer = Body::Offer { sdp: "v=0".into(), fingerprint: other, restart: true };
-    let mut solo = Solo::at(Role::Creator, Stage::Describing);
-    solo.transport(TransportInput::OfferReady("our offer".into()));
-    solo.body(&answer);
-    assert_eq!(solo.state().name(), "waiting");
-    assert_eq!(solo.actions(), [TransportAction::Close], "it was never taken");
-    for stage in [Stage::Connecting, Stage::Connected, Stage::Disconnected] {
-        let mut solo = Solo::at(Role::Joiner, stage);
-        solo.body(&offer);
-        assert_eq!(found(&solo), expected(Role::Joiner, stage));
-        assert!(!solo.actions().iter().any(|action| matches!(action, TransportAction::AcceptOffer { .. })));
+fn a_second_opening_is_nothing() {
+    for stage in [Stage::Describing, Stage::Connecting, Stage::Connected] {
+        let mut solo = Solo::new(Role::Creator);
+        solo.go_to(Stage::Verifying);
+        let opening = solo.opening().to_owned();
+        solo.continue_to(stage);
+        solo.sealed(opening);
+        assert_eq!(found(&solo), expected(Role::Creator, stage, "tampered"), "{stage:?}");
     }
 }
 
 #[test]
-fn the_case_of_a_fingerprint_doesnt_matter() {
-    let mut solo = Solo::at(Role::Joiner, Stage::Connected);
-    let Body::Offer { sdp, fingerprint, restart } = Solo::offer(true) else { panic!() };
-    solo.body(&Body::Offer { sdp, fingerprint: fingerprint.to_lowercase(), restart });
-    assert!(matches!(solo.actions()[..], [TransportAction::AcceptOffer { .. }]));
+fn a_description_that_names_another_certificate() {
+    let mut solo = Solo::at(Role::Creator, Stage::Describing);
+    solo.transport(TransportInput::OfferReady("our offer".into()));
+    solo.body(&Solo::answer());
+    solo.transport(TransportInput::WrongCertificate);
+    assert_eq!(found(&solo), "waiting");
+    let mut solo = Solo::at(Role::Joiner, Stage::Describing);
+    solo.transport(TransportInput::WrongCertificate);
+    assert_eq!(found(&solo), "wrong-certificate");
 }
 
 #[test]
-fn a_knock_of_another_version() {
+fn the_peer_connection_is_told_the_certificate_that_was_proved() {
+    let mut solo = Solo::at(Role::Joiner, Stage::Verifying);
+    solo.body(&Solo::offer(false));
+    let proved = fingerprint(common::solo::OTHER);
+    assert!(matches!(solo.actions()[..], [TransportAction::AcceptOffer { fingerprint, .. }] if fingerprint == proved));
+}
+
+#[test]
+fn an_app_of_another_version() {
     let mut solo = Solo::at(Role::Creator, Stage::Verifying);
-    solo.body(&Body::Knock { version: 2, fingerprint: fingerprint(9) });
+    let opening = solo.opening().replace("CXZpc2F2aXMvM", "CXZpc2F2aXMvO");
+    solo.sealed(opening);
     assert_eq!((solo.state().name(), solo.actions()), ("waiting", vec![TransportAction::Close]));
+    assert_eq!(solo.relayed(), [Body::Bye { reason: "dismissed".into() }]);
+    let mut solo = Solo::at(Role::Joiner, Stage::Verifying);
+    solo.sealed(r#"{"type":"refuse","reason":"dismissed"}"#.into());
+    assert_eq!(found(&solo), "dismissed");
 }
 
 #[test]

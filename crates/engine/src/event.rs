@@ -1,7 +1,7 @@
 //! What a running call tells whoever watches it.
 
 use visavis_call::CallState;
-use visavis_call::{MediaState, PeerState, Quality, ReceiveReport, SignalingState};
+use visavis_call::{MediaState, PeerState, Pictures, Quality, ReceiveReport, SignalingState};
 use visavis_device::DeviceError;
 
 use crate::stats::CallStats;
@@ -20,6 +20,13 @@ pub enum Event {
         /// How many.
         ahead: u32,
     },
+    /// Somebody tried words that aren't ours, or gave up before showing that they have them.
+    WrongGuess {
+        /// How many more tries this code stands.
+        left: u32,
+    },
+    /// The other is the one who knows the words; these pictures are on both screens.
+    Verified(Pictures),
     /// What the other side sends changed.
     Remote(MediaState),
     /// What the other side receives from us, once a second.

@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::channel::mpsc;
-use visavis_call::{Session, SessionConfig};
+use visavis_call::{Entropy, Session, SessionConfig};
 use visavis_transport::Certificate;
 
 pub use config::{CallConfig, Devices, FrameSink, Sinks, SoundSettings, SoundSink, VideoSettings};
@@ -76,6 +76,9 @@ pub enum StartError {
     /// Sound can't be resampled.
     #[error(transparent)]
     Resample(#[from] visavis_dsp::ResampleError),
+    /// The system has no randomness to give, and without it there are no secrets.
+    #[error("the system has no randomness to give")]
+    NoRandomness,
     /// No certificate could be made.
     #[error(transparent)]
     Transport(#[from] visavis_transport::TransportError),
@@ -126,16 +129,19 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
         return Err(StartError::NoServer);
     }
     let certificate = Certificate::generate()?;
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|_| StartError::NoRandomness)?;
     let mut transport = config.transport;
     let session = Session::new(
         host.now(),
         SessionConfig {
             intent: config.intent,
             servers: config.servers.len(),
-            fingerprint: certificate.fingerprint().to_string(),
+            fingerprint: certificate.fingerprint(),
             media: config.media,
             seed: config.seed,
         },
+        Entropy::new(key),
     );
     transport.certificate = Some(certificate);
     transport.rates = config.video.limits(transport.rates);

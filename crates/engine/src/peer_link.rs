@@ -4,7 +4,7 @@ use futures::channel::mpsc;
 use futures::{FutureExt, StreamExt, pin_mut, select_biased};
 use visavis_call::{PeerState, TransportAction, TransportInput};
 use visavis_transport::{
-    Fingerprint, MediaSender, MediaSources, Transport, TransportConfig, TransportEvent, TransportStats, media_queues,
+    MediaSender, MediaSources, Transport, TransportConfig, TransportError, TransportEvent, TransportStats, media_queues,
 };
 
 use crate::host::Host;
@@ -85,20 +85,14 @@ impl PeerLink {
         let result = match action {
             TransportAction::Open | TransportAction::Close => return,
             TransportAction::CreateOffer { ice_restart } => {
-                transport.create_offer(ice_restart).await.map(|sdp| Some(TransportInput::OfferReady(sdp)))
+                transport.create_offer(ice_restart).await.map(TransportInput::OfferReady)
             }
-            TransportAction::AcceptOffer { sdp, fingerprint } => match fingerprint.parse::<Fingerprint>() {
-                Ok(remote) => {
-                    transport.accept_offer(&sdp, &remote).await.map(|sdp| Some(TransportInput::AnswerReady(sdp)))
-                }
-                Err(error) => Err(error),
-            },
-            TransportAction::AcceptAnswer { sdp, fingerprint } => match fingerprint.parse::<Fingerprint>() {
-                Ok(remote) => {
-                    transport.accept_answer(&sdp, &remote).await.map(|()| Some(TransportInput::AnswerAccepted))
-                }
-                Err(error) => Err(error),
-            },
+            TransportAction::AcceptOffer { sdp, fingerprint } => {
+                transport.accept_offer(&sdp, &fingerprint).await.map(TransportInput::AnswerReady)
+            }
+            TransportAction::AcceptAnswer { sdp, fingerprint } => {
+                transport.accept_answer(&sdp, &fingerprint).await.map(|()| TransportInput::AnswerAccepted)
+            }
             TransportAction::Rollback => {
                 if let Err(error) = transport.rollback().await {
                     tracing::warn!(%error, "an offer couldn't be taken back");
@@ -126,8 +120,8 @@ impl PeerLink {
             }
         };
         match result {
-            Ok(Some(input)) => self.session(input),
-            Ok(None) => {}
+            Ok(input) => self.session(input),
+            Err(TransportError::WrongFingerprint) => self.session(TransportInput::WrongCertificate),
             Err(error) => self.session(TransportInput::Failed { reason: error.to_string() }),
         }
     }

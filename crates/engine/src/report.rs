@@ -130,6 +130,9 @@ fn happened(event: &Event) -> Option<Happened> {
         Event::Peer(state) => Happened::plain(json!({"event": "connection-state", "state": state.name()})),
         Event::Signaling(state) => on_signaling(state),
         Event::InLine { ahead } => Happened::plain(json!({"event": "in-line", "ahead": ahead})),
+        Event::WrongGuess { left } => Happened::plain(json!({"event": "wrong-guess", "left": left})),
+        // Which pictures they were says something about the keys.
+        Event::Verified(_) => Happened::plain(json!({"event": "verified"})),
         Event::Remote(media) => {
             Happened::plain(json!({"event": "remote-media", "microphone": media.microphone, "camera": media.camera}))
         }
@@ -158,7 +161,10 @@ fn happened(event: &Event) -> Option<Happened> {
 fn on_state(state: &CallState) -> Happened {
     let value = json!({"event": "call-state", "state": state.name()});
     match state {
-        CallState::Waiting { code } => Happened::with(value, "code", json!(code.to_string())),
+        CallState::Waiting { code } => {
+            // The words open a call that may be still to come: they stand in no file.
+            Happened::with(value, "code", json!(code.nameplate().as_str()))
+        }
         CallState::Closed(reason) => {
             let value = json!({"event": "call-state", "state": state.name(), "reason": reason.code()});
             match reason {
@@ -167,6 +173,7 @@ fn on_state(state: &CallState) -> Happened {
                 | CloseReason::ServerUnreachable { .. }
                 | CloseReason::ServerRefused { .. }
                 | CloseReason::BadMessage { .. }
+                | CloseReason::Tampered { .. }
                 | CloseReason::TransportFailed { .. } => Happened::with(value, "text", json!(reason.to_string())),
                 CloseReason::HungUp
                 | CloseReason::PeerHungUp
@@ -174,6 +181,9 @@ fn on_state(state: &CallState) -> Happened {
                 | CloseReason::RoomFull
                 | CloseReason::NoAnswer
                 | CloseReason::Dismissed
+                | CloseReason::WrongWords
+                | CloseReason::Burnt
+                | CloseReason::WrongCertificate
                 | CloseReason::Expired
                 | CloseReason::NoPath => Happened::plain(value),
             }
@@ -222,7 +232,7 @@ mod tests {
     const ADDRESS: &str = "192.0.2.77";
 
     fn code() -> RoomCode {
-        RoomCode::parse("482713").unwrap()
+        RoomCode::parse("482713-tulip-orbit").unwrap()
     }
 
     fn stats() -> Event {
@@ -261,6 +271,9 @@ mod tests {
         for secret in [ADDRESS, "40118", "482713", "Ada", "example.org"] {
             assert!(!private.contains(secret), "{secret} in {private}");
             assert!(open.contains(secret), "{secret} not in {open}");
+        }
+        for words in ["tulip", "orbit"] {
+            assert!(!open.contains(words), "{words} in {open}");
         }
     }
 

@@ -16,12 +16,14 @@ pub(crate) enum Exit {
     // 2 is clap's, for wrong arguments.
     /// The server wasn't there, or said no.
     Server = 3,
-    /// The code led nowhere: nobody waits there, two are there already, nobody answered.
+    /// The code led nowhere: nobody waits there, two are there already, nobody answered, or its words are others.
     Code = 4,
     /// Both were there, but no path between them was found, or it was lost.
     Path = 5,
     /// Nobody came.
     Nobody = 6,
+    /// Somebody was in the way: wrong words until the code was burnt, or a message or certificate that isn't the other side's.
+    Attacked = 7,
 }
 
 impl Exit {
@@ -38,9 +40,12 @@ impl Exit {
             CloseReason::HungUp if !met => Self::Nobody,
             CloseReason::HungUp | CloseReason::PeerHungUp => Self::Done,
             CloseReason::PeerLost | CloseReason::NoPath => Self::Path,
-            CloseReason::NoSuchRoom { .. } | CloseReason::RoomFull | CloseReason::NoAnswer | CloseReason::Dismissed => {
-                Self::Code
-            }
+            CloseReason::NoSuchRoom { .. }
+            | CloseReason::RoomFull
+            | CloseReason::NoAnswer
+            | CloseReason::Dismissed
+            | CloseReason::WrongWords => Self::Code,
+            CloseReason::Burnt | CloseReason::Tampered { .. } | CloseReason::WrongCertificate => Self::Attacked,
             CloseReason::Expired => Self::Nobody,
             CloseReason::ServerUnreachable { .. } | CloseReason::ServerRefused { .. } => Self::Server,
             CloseReason::BadMessage { .. } | CloseReason::TransportFailed { .. } => Self::Failed,

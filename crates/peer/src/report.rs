@@ -120,6 +120,11 @@ fn as_text(event: &Event) -> Option<String> {
             CallState::Disconnected { .. } => "Connection lost. Trying to get it back…".to_owned(),
             CallState::Closed(reason) => reason.to_string(),
         }),
+        Event::WrongGuess { left } => Some(wrong_guess(*left)),
+        Event::Verified(pictures) => {
+            let pictures = pictures.map(|emoji| format!("{} {}", emoji.picture, emoji.name)).join(" · ");
+            Some(format!("The words match. Both sides see: {pictures}"))
+        }
         Event::InLine { ahead } if *ahead > 0 => Some(format!("{ahead} before you in line…")),
         Event::Remote(media) => {
             Some(format!("The other side: microphone {}, camera {}.", on_off(media.microphone), on_off(media.camera)))
@@ -131,6 +136,15 @@ fn as_text(event: &Event) -> Option<String> {
         Event::Device(DeviceReport::Failed { what, reason }) => Some(format!("{what}: {reason}")),
         _ => None,
     }
+}
+
+fn wrong_guess(left: u32) -> String {
+    let tries = match left {
+        0 => "This code is burnt.".to_owned(),
+        1 => "One try left.".to_owned(),
+        left => format!("{left} tries left."),
+    };
+    format!("The words didn't match: a typo, or someone guessing. {tries}")
 }
 
 const fn on_off(on: bool) -> &'static str {
@@ -153,6 +167,10 @@ fn as_json(event: &Event) -> Option<Value> {
             json!({"event": "signaling", "state": "offline", "reason": reason})
         }
         Event::InLine { ahead } => json!({"event": "in-line", "ahead": ahead}),
+        Event::WrongGuess { left } => json!({"event": "wrong-guess", "left": left, "text": wrong_guess(*left)}),
+        Event::Verified(pictures) => json!({
+            "event": "verified", "pictures": pictures.map(|emoji| json!({"picture": emoji.picture, "name": emoji.name})),
+        }),
         Event::Remote(media) => {
             json!({"event": "remote-media", "microphone": media.microphone, "camera": media.camera})
         }

@@ -14,26 +14,14 @@ pub const MAX_CONTROL_BYTES: usize = 16 * 1024;
 /// The longest reason of a goodbye, bytes.
 pub const MAX_BYE_BYTES: usize = 128;
 
-/// One message between the two, as it stands inside a [`crate::Seal`].
-///
-/// A `fingerprint` is the SHA-256 of the sender's DTLS certificate as RFC 8122 writes it, without the name of the
-/// hash: 32 pairs of hex digits of either case, joined by colons.
+/// One message between the two, as it stands sealed inside an [`crate::Exchange`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Body {
-    /// Joiner to creator, first of all.
-    Knock {
-        /// The version of what stands in these bodies, [`Body::VERSION`].
-        version: u32,
-        /// The joiner's certificate.
-        fingerprint: String,
-    },
     /// Creator to joiner, and again for every renegotiation.
     Offer {
         /// The session description.
         sdp: String,
-        /// The sender's certificate.
-        fingerprint: String,
         /// Whether this offer restarts ICE (RFC 8445, section 9).
         #[serde(default)]
         restart: bool,
@@ -42,8 +30,6 @@ pub enum Body {
     Answer {
         /// The session description.
         sdp: String,
-        /// The sender's certificate.
-        fingerprint: String,
     },
     /// One candidate; the fields are those of `RTCIceCandidateInit`.
     Candidate {
@@ -74,20 +60,13 @@ pub enum Body {
 }
 
 impl Body {
-    /// The version of these bodies, which a joiner names in its [`Body::Knock`].
-    pub const VERSION: u32 = 1;
-
     /// Checks every size and form that this module promises.
     ///
     /// # Errors
     /// [`BodyError`], which names the field.
     pub fn check(&self) -> Result<(), BodyError> {
         match self {
-            Self::Knock { fingerprint, .. } => check_fingerprint(fingerprint),
-            Self::Offer { sdp, fingerprint, .. } | Self::Answer { sdp, fingerprint } => {
-                check_size("sdp", sdp, MAX_SDP_BYTES)?;
-                check_fingerprint(fingerprint)
-            }
+            Self::Offer { sdp, .. } | Self::Answer { sdp } => check_size("sdp", sdp, MAX_SDP_BYTES),
             Self::Candidate { candidate, sdp_mid, username_fragment, .. } => {
                 check_size("candidate", candidate, MAX_CANDIDATE_BYTES)?;
                 check_size("sdpMid", sdp_mid.as_deref().unwrap_or_default(), MAX_TAG_BYTES)?;
@@ -114,9 +93,6 @@ pub enum BodyError {
         /// What is allowed.
         limit: usize,
     },
-    /// Not 32 pairs of hex digits with colons.
-    #[error("the fingerprint isn't a SHA-256 fingerprint")]
-    Fingerprint,
 }
 
 fn check_size(field: &'static str, value: &str, limit: usize) -> Result<(), BodyError> {
@@ -124,9 +100,4 @@ fn check_size(field: &'static str, value: &str, limit: usize) -> Result<(), Body
         return Err(BodyError::TooLarge { field, bytes: value.len(), limit });
     }
     Ok(())
-}
-
-fn check_fingerprint(value: &str) -> Result<(), BodyError> {
-    let is_pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
-    if value.split(':').count() == 32 && value.split(':').all(is_pair) { Ok(()) } else { Err(BodyError::Fingerprint) }
 }

@@ -1,5 +1,5 @@
-//! How two people who share a room code find one another: the codes, the wire messages, the sealed bodies, and
-//! the room machines of client and server. Nothing here does I/O, asks the clock or asks for randomness.
+//! How two people who share a room code find one another: the codes, the wire messages, the exchange that proves
+//! who knows a code, the sealed bodies, and the room machines of client and server. Nothing here does I/O, asks the clock or asks for randomness.
 //!
 //! `docs/protocol.md` is the same protocol told for somebody who writes a client from nothing.
 //!
@@ -14,15 +14,25 @@
 pub mod body;
 pub mod client;
 pub mod code;
+pub mod cpace;
+pub mod emoji;
+pub mod exchange;
+mod fingerprint;
 pub mod message;
 pub mod random;
-pub mod seal;
+mod seal;
 pub mod server;
 mod timer;
 pub mod token;
 pub mod work;
+pub mod words;
 
 pub use body::Body;
 pub use code::{CodeError, Nameplate, RoomCode};
+pub use emoji::{Emoji, Pictures};
+pub use exchange::{Exchange, ExchangeError, Opened, Proof, Terms};
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use message::{ClientMessage, ErrorCode, PROTOCOL_VERSION, Role, ServerMessage};
-pub use seal::{Seal, SealError};
+pub use random::Entropy;
+pub use seal::{SIZE_CLASSES, SealError};
+pub use words::Words;

@@ -1,126 +1,153 @@
-//! The envelope around every body that goes through the server.
+//! The sealed part of what goes through the server: AES-256-GCM (NIST SP 800-38D), one key for each direction, so that
+//! whoever relays it can neither read it, change it, make it up, send it back, nor send it twice.
 //!
-//! **Today it is a pass-through: it hides nothing and proves nothing.** The server could read and change what is
-//! inside. It has the shape of the real envelope (numbers, directions, size classes, one sealing per number), so that
-//! keys from the code exchange can be put under it without touching its users.
-//!
-//! Form: the JSON object `{"number":N,"from":"creator"|"joiner","body":{...}}`, filled up with spaces to the next size
-//! class, in base64 with padding (RFC 4648, section 4).
+//! The plain text is the body's JSON, filled up with spaces (which JSON ignores at its end) so that the sealed bytes have
+//! one of a few sizes. The nonce is four zero bytes and the number as eight, big-endian; the associated data is the kind
+//! of message around it behind its length, and the same eight bytes. What stands around it is in [`crate::exchange`].
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use aes_gcm::Aes256Gcm;
+use aes_gcm::aead::{AeadInPlace, KeyInit};
+use zeroize::Zeroizing;
 
 use crate::body::{Body, BodyError};
-use crate::message::{MAX_BODY_BYTES, Role, to_json};
+use crate::cpace::put_lv;
+use crate::message::to_json;
 
-/// The sizes, bytes, that an envelope may have before base64. What the server sees of a message's length is its class.
-pub const SIZE_CLASSES: [usize; 9] = [256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 49_152];
+/// The sizes, bytes, that sealed bytes may have, their tag among them. What the server sees of a message's length is its
+/// class.
+pub const SIZE_CLASSES: [usize; 9] = [256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 40_960];
 
-/// Seals what one side sends in one exchange and opens what the other side sends. A new exchange takes a new `Seal`.
-#[derive(Debug)]
-pub struct Seal {
-    role: Role,
+/// The size of GCM's tag, bytes.
+const TAG: usize = 16;
+
+/// The key of one direction.
+pub(crate) type Key = Zeroizing<[u8; 32]>;
+
+/// Seals what one side sends in one exchange and opens what the other side sends.
+pub(crate) struct Seal {
+    sending: Aes256Gcm,
+    receiving: Aes256Gcm,
     sealed: u64,
     opened: u64,
 }
 
-#[derive(Serialize)]
-struct OutgoingEnvelope<'a> {
-    number: u64,
-    from: Role,
-    body: &'a Body,
-}
-
-#[derive(Deserialize)]
-struct IncomingEnvelope {
-    number: u64,
-    from: Role,
-    body: Body,
+/// Sealed bytes and the number under which they were sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    pub(crate) number: u64,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Seal {
-    /// An envelope without secrecy, for the side that has `role`.
-    #[must_use]
-    pub fn pass_through(role: Role) -> Self {
-        Self { role, sealed: 0, opened: 0 }
+    pub(crate) fn new(sending: &Key, receiving: &Key) -> Self {
+        let cipher = |key: &Key| Aes256Gcm::new((&**key).into());
+        Self { sending: cipher(sending), receiving: cipher(receiving), sealed: 0, opened: 0 }
     }
 
-    /// Seals a body under the next number. Keep the result and send the same bytes again if need be: a body is never
-    /// sealed twice.
-    ///
-    /// # Errors
-    /// [`SealError::Body`] and [`SealError::TooLarge`]; the number isn't used up then.
-    pub fn seal(&mut self, body: &Body) -> Result<String, SealError> {
+    /// Seals a body under the next number. A number is used once: what has to be sent again is kept and sent as it is.
+    pub(crate) fn seal(&mut self, kind: &str, body: &Body) -> Result<Sealed, SealError> {
         body.check()?;
+        let mut bytes = to_json(body).into_bytes();
+        let class = SIZE_CLASSES.into_iter().find(|class| *class >= bytes.len() + TAG);
+        bytes.resize(class.ok_or(SealError::TooLarge { bytes: bytes.len() })? - TAG, b' ');
         let number = self.sealed + 1;
-        let mut bytes = to_json(&OutgoingEnvelope { number, from: self.role, body }).into_bytes();
-        let class = SIZE_CLASSES.into_iter().find(|class| *class >= bytes.len());
-        bytes.resize(class.ok_or(SealError::TooLarge { bytes: bytes.len() })?, b' ');
+        let tag =
+            self.sending.encrypt_in_place_detached((&nonce(number)).into(), &associated(kind, number), &mut bytes);
+        bytes.extend_from_slice(&tag.map_err(|_| SealError::TooLarge { bytes: bytes.len() })?);
         self.sealed = number;
-        Ok(STANDARD.encode(bytes))
+        Ok(Sealed { number, bytes })
     }
 
-    /// Opens what the other side sealed. Numbers only rise: one that was there before is refused.
+    /// Opens what the other side sealed. Each number follows the one before: the server delivers in order and once, so
+    /// that anything else is its doing.
     ///
-    /// # Errors
-    /// [`SealError`]; whatever it says, the next envelope can still be opened.
-    pub fn open(&mut self, sealed: &str) -> Result<Body, SealError> {
-        if sealed.len() > MAX_BODY_BYTES {
-            return Err(SealError::TooLarge { bytes: sealed.len() });
+    /// Whatever is refused, the next one can still be opened.
+    pub(crate) fn open(&mut self, kind: &str, sealed: &Sealed) -> Result<Body, SealError> {
+        let number = sealed.number;
+        if !SIZE_CLASSES.contains(&sealed.bytes.len()) {
+            return Err(SealError::Padding { bytes: sealed.bytes.len() });
         }
-        let bytes = STANDARD.decode(sealed).map_err(|_| SealError::Encoding)?;
-        if !SIZE_CLASSES.contains(&bytes.len()) {
-            return Err(SealError::Padding { bytes: bytes.len() });
+        let Some(plain) = decrypt(&self.receiving, kind, sealed) else {
+            let own = decrypt(&self.sending, kind, sealed).is_some();
+            return Err(if own { SealError::Reflected } else { SealError::Forged });
+        };
+        let expected = self.opened + 1;
+        if number < expected {
+            return Err(SealError::Replayed { number, newest: self.opened });
         }
-        let envelope: IncomingEnvelope =
-            serde_json::from_slice(&bytes).map_err(|error| SealError::Content(error.to_string()))?;
-        if envelope.from == self.role {
-            return Err(SealError::Reflected);
+        self.opened = number;
+        if number > expected {
+            return Err(SealError::Missing { number, expected });
         }
-        if envelope.number <= self.opened {
-            return Err(SealError::Replayed { number: envelope.number, newest: self.opened });
-        }
-        envelope.body.check()?;
-        self.opened = envelope.number;
-        Ok(envelope.body)
+        let body: Body = serde_json::from_slice(&plain).map_err(|error| SealError::Content(error.to_string()))?;
+        body.check()?;
+        Ok(body)
     }
 }
 
-/// Why an envelope can't be made or opened.
+fn decrypt(cipher: &Aes256Gcm, kind: &str, sealed: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
+    let (text, tag) = sealed.bytes.split_at_checked(sealed.bytes.len().checked_sub(TAG)?)?;
+    let mut plain = Zeroizing::new(text.to_vec());
+    let associated = associated(kind, sealed.number);
+    cipher.decrypt_in_place_detached((&nonce(sealed.number)).into(), &associated, &mut plain, tag.into()).ok()?;
+    Some(plain)
+}
+
+fn nonce(number: u64) -> [u8; 12] {
+    let mut nonce = [0; 12];
+    nonce[4..].copy_from_slice(&number.to_be_bytes());
+    nonce
+}
+
+fn associated(kind: &str, number: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_lv(&mut out, kind.as_bytes());
+    out.extend_from_slice(&number.to_be_bytes());
+    out
+}
+
+/// Why a body can't be sealed or opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
     /// It doesn't fit the largest size class.
-    #[error("an envelope of {bytes} bytes is too large")]
+    #[error("a body of {bytes} bytes is too large")]
     TooLarge {
         /// Its size.
         bytes: usize,
     },
-    /// Not base64.
-    #[error("the envelope isn't base64")]
-    Encoding,
     /// The length is none of [`SIZE_CLASSES`].
-    #[error("an envelope of {bytes} bytes is of no size class")]
+    #[error("a sealed message of {bytes} bytes was cut or lengthened")]
     Padding {
         /// Its size.
         bytes: usize,
     },
-    /// No body of this protocol inside.
-    #[error("the envelope's content can't be read: {0}")]
-    Content(String),
-    /// A field of the body breaks its bounds.
-    #[error("the envelope's content is out of bounds: {0}")]
-    Body(#[from] BodyError),
+    /// Nobody who has the key has sealed this as it is.
+    #[error("a message was forged or changed")]
+    Forged,
+    /// This side sealed it itself.
+    #[error("a message of this side came back")]
+    Reflected,
     /// The number was there before.
-    #[error("envelope {number} comes after envelope {newest}")]
+    #[error("message {number} came again behind message {newest}")]
     Replayed {
         /// Its number.
         number: u64,
         /// The highest number opened.
         newest: u64,
     },
-    /// This side sealed it itself.
-    #[error("the envelope comes from this side")]
-    Reflected,
+    /// Numbers before it are missing.
+    #[error("message {number} came where message {expected} was due")]
+    Missing {
+        /// Its number.
+        number: u64,
+        /// The number that was due.
+        expected: u64,
+    },
+    /// The other side sealed something that is no body of this protocol.
+    #[error("the content of a message can't be read: {0}")]
+    Content(String),
+    /// A field of the body breaks its bounds.
+    #[error("the content of a message is out of bounds: {0}")]
+    Body(#[from] BodyError),
 }

@@ -32,10 +32,11 @@ mod stats;
 
 use std::sync::Arc;
 
+pub use visavis_call::Fingerprint;
 pub use visavis_congestion::Limits;
 pub use webrtc::runtime;
 
-pub use certificate::{Certificate, Fingerprint};
+pub use certificate::Certificate;
 pub use config::{IceServer, TransportConfig};
 pub use connection::Transport;
 pub use control::MAX_CONTROL_BYTES;

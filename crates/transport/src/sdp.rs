@@ -7,9 +7,9 @@ use rtc::ice::candidate::unmarshal_candidate;
 use rtc::sdp::description::common::Attribute;
 use rtc::sdp::description::media::MediaDescription;
 use rtc::sdp::description::session::SessionDescription;
+use visavis_call::Fingerprint;
 use webrtc::peer_connection::RTCSessionDescription;
 
-use crate::certificate::Fingerprint;
 use crate::error::TransportError;
 use crate::event::Candidate;
 
@@ -97,7 +97,9 @@ fn check_fingerprints(sdp: &SessionDescription, expected: &Fingerprint) -> Resul
     let mut found = None;
     for value in of_session.chain(of_media).filter(|a| a.key == "fingerprint").filter_map(|a| a.value.as_deref()) {
         let (algorithm, hash) = value.split_once(' ').ok_or_else(|| bad("a fingerprint without a hash"))?;
-        if !algorithm.eq_ignore_ascii_case("sha-256") || hash.parse::<Fingerprint>()? != *expected {
+        if !algorithm.eq_ignore_ascii_case("sha-256")
+            || hash.parse::<Fingerprint>().map_err(|_| bad("a fingerprint that isn't SHA-256"))? != *expected
+        {
             return Err(TransportError::WrongFingerprint);
         }
         // The connection compares them as text.

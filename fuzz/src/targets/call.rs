@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use visavis_call::{
-    Candidate, Command, ControlMessage, Input, Intent, Measured, MediaState, Output, PeerState, Session, SessionConfig,
-    SocketInput, TransportAction, TransportInput,
+    CallEvent, CallState, Candidate, Command, ControlMessage, Entropy, Fingerprint, Input, Intent, Measured,
+    MediaState, Output, PeerState, Session, SessionConfig, SocketAction, SocketInput, TransportAction, TransportInput,
 };
-use visavis_signaling::{Body, Role, RoomCode, Seal, ServerMessage};
+use visavis_signaling::{Body, ClientMessage, Exchange, Opened, Role, RoomCode, ServerMessage, Terms};
 
 use crate::script;
 
@@ -28,7 +28,9 @@ struct Captive {
     now: Instant,
     generation: u32,
     exchange: u32,
-    seal: Seal,
+    code: RoomCode,
+    /// The other side of the exchange, who knows the words.
+    other: Exchange,
     seq: u64,
     role: Role,
 }
@@ -36,15 +38,16 @@ struct Captive {
 impl Captive {
     fn new(role: Role) -> Option<Self> {
         let now = Instant::now();
+        let code = RoomCode::parse("123456-tulip-orbit").ok()?;
         let intent = match role {
             Role::Creator => Intent::Create,
-            Role::Joiner => Intent::Join(RoomCode::parse("123456").ok()?),
+            Role::Joiner => Intent::Join(code.clone()),
         };
-        let fingerprint = ["AB"; 32].join(":");
+        let fingerprint = Fingerprint([0xAB; 32]);
         let config = SessionConfig { intent, servers: 2, fingerprint, media: MediaState::default(), seed: 1 };
-        let session = Session::new(now, config);
-        let seal = Seal::pass_through(role.other());
-        let mut captive = Self { session, now, generation: 0, exchange: 0, seal, seq: 0, role };
+        let session = Session::new(now, config, Entropy::new([1; 32]));
+        let (other, _) = other_side(role, &code);
+        let mut captive = Self { session, now, generation: 0, exchange: 0, code, other, seq: 0, role };
         captive.drain();
         Some(captive)
     }
@@ -59,18 +62,31 @@ impl Captive {
     }
 
     fn server(&mut self, text: String) {
-        if let Ok(ServerMessage::Knocked { exchange }) = ServerMessage::parse(&text) {
-            (self.exchange, self.seq, self.seal) = (exchange, 0, Seal::pass_through(self.role.other()));
+        let knocked = match ServerMessage::parse(&text) {
+            Ok(ServerMessage::Knocked { exchange }) => Some(exchange),
+            _ => None,
+        };
+        let mut opening = None;
+        if let Some(exchange) = knocked {
+            (self.exchange, self.seq) = (exchange, 0);
+            (self.other, opening) = other_side(self.role, &self.code);
         }
         self.input(Input::Socket(SocketInput::Text(text)));
+        if let Some(body) = opening {
+            self.relay(body);
+        }
+    }
+
+    fn relay(&mut self, body: String) {
+        self.seq += 1;
+        self.server(ServerMessage::Relay { exchange: self.exchange, seq: self.seq, body }.to_json());
     }
 
     /// Something sealed by the other side, as it comes through the server.
     fn body(&mut self, json: &str) {
         let Ok(body) = serde_json::from_str::<Body>(json) else { return };
-        let Ok(body) = self.seal.seal(&body) else { return };
-        self.seq += 1;
-        self.server(ServerMessage::Relay { exchange: self.exchange, seq: self.seq, body }.to_json());
+        let Ok(body) = self.other.seal(&body) else { return };
+        self.relay(body);
     }
 
     fn pass(&mut self, time: Duration) {
@@ -86,8 +102,17 @@ impl Captive {
 
     fn drain(&mut self) {
         while let Some(output) = self.session.poll_output() {
-            if let Output::Transport { generation, action: TransportAction::Open } = output {
-                self.generation = generation;
+            match output {
+                Output::Transport { generation, action: TransportAction::Open } => self.generation = generation,
+                Output::Event(CallEvent::State(CallState::Waiting { code })) => self.code = code,
+                Output::Socket(SocketAction::Send(text)) => {
+                    if let Ok(ClientMessage::Relay { body, .. }) = ClientMessage::parse(&text) {
+                        // What is sent again, or to one before, isn't due; the other loses nothing by it.
+                        let opened = self.other.open(&body);
+                        assert!(!matches!(opened, Ok(Opened::Refused { .. })) || self.role == Role::Creator);
+                    }
+                }
+                Output::Transport { .. } | Output::Event(_) | Output::Socket(_) => {}
             }
         }
     }
@@ -97,6 +122,7 @@ impl Captive {
         match what {
             '{' => self.server(format!("{{{line}")),
             'b' => self.body(line),
+            'x' => self.relay(text()),
             'o' => self.input(Input::Socket(SocketInput::Opened)),
             'c' => self.input(Input::Socket(SocketInput::Closed { reason: text() })),
             'h' => self.input(Input::Command(Command::HangUp)),
@@ -115,6 +141,20 @@ impl Captive {
             'f' => self.transport(TransportInput::Failed { reason: text() }),
             _ => self.input(Input::Socket(SocketInput::Text(text()))),
         }
+    }
+}
+
+/// The other side of an exchange, and what it says first if it is the joiner.
+fn other_side(role: Role, code: &RoomCode) -> (Exchange, Option<String>) {
+    let (nameplate, words) = (code.nameplate().clone(), code.words().clone());
+    let terms = Terms { nameplate, words, fingerprint: Fingerprint([0xCD; 32]) };
+    let mut entropy = Entropy::new([2; 32]);
+    match role {
+        Role::Creator => {
+            let (joiner, opening) = Exchange::join(terms, &mut entropy);
+            (joiner, Some(opening))
+        }
+        Role::Joiner => (Exchange::create(terms, Vec::new(), &mut entropy), None),
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) const ALL: &[Target] = &[
     Target { name: "tokens", run: signaling::tokens, max_len: KIB },
     Target { name: "client", run: signaling::client, max_len: 8 * KIB },
     Target { name: "bodies", run: signaling::bodies, max_len: 4 * KIB },
+    Target { name: "exchange", run: signaling::exchange, max_len: 4 * KIB },
     Target { name: "code", run: signaling::code, max_len: KIB },
     Target { name: "control", run: call::control, max_len: 4 * KIB },
     Target { name: "session", run: call::session, max_len: 8 * KIB },

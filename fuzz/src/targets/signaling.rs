@@ -8,7 +8,9 @@ use visavis_signaling::client::{Client, ClientInput, ClientOutput, Intent};
 use visavis_signaling::random::SplitMix;
 use visavis_signaling::server::{ConnectionId, Counts, Limits, Record, Records, Rooms, RoomsInput, RoomsOutput};
 use visavis_signaling::token::TokenKey;
-use visavis_signaling::{Body, ClientMessage, ErrorCode, Nameplate, Role, RoomCode, Seal, ServerMessage};
+use visavis_signaling::{
+    Body, ClientMessage, ErrorCode, Exchange, Fingerprint, Nameplate, Opened, RoomCode, ServerMessage, Terms, words,
+};
 
 use crate::{Bytes, script};
 
@@ -256,23 +258,90 @@ fn drain(client: &mut Client, now: Instant) {
     }
 }
 
-/// A sealed body from the other side, and one whose content is the input.
+fn terms(fingerprint: u8) -> Option<Terms> {
+    let code = RoomCode::parse("123456-tulip-orbit").ok()?;
+    let (nameplate, words) = (code.nameplate().clone(), code.words().clone());
+    Some(Terms { nameplate, words, fingerprint: Fingerprint([fingerprint; 32]) })
+}
+
+/// Creator and joiner, with both tags exchanged.
+fn met() -> Option<(Exchange, Exchange)> {
+    let (mut joiner, open) = Exchange::join(terms(1)?, &mut SplitMix::new(1));
+    let mut creator = Exchange::create(terms(2)?, Vec::new(), &mut SplitMix::new(2));
+    creator.open(&open).ok()?;
+    let reply = creator.seal(&Body::Offer { sdp: String::new(), restart: false }).ok()?;
+    joiner.open(&reply).ok()?;
+    let confirm = joiner.seal(&Body::Answer { sdp: String::new() }).ok()?;
+    creator.open(&confirm).ok()?;
+    Some((creator, joiner))
+}
+
+/// A body that the other side, who knows the words, has sealed; and the same text as if it had come unsealed.
 pub(crate) fn bodies(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let mut seal = Seal::pass_through(Role::Creator);
-    let _ = seal.open(&text);
+    let Some((mut creator, mut joiner)) = met() else { return };
+    assert!(creator.open(&text).is_err(), "nobody sealed this: {text}");
     let Ok(body) = serde_json::from_str::<Body>(&text) else { return };
-    let mut other = Seal::pass_through(Role::Joiner);
-    if let Ok(sealed) = other.seal(&body) {
-        assert_eq!(seal.open(&sealed).as_ref(), Ok(&body), "it isn't what was sealed");
-        assert!(seal.open(&sealed).is_err(), "the same envelope twice");
+    if let Ok(sealed) = joiner.seal(&body) {
+        assert_eq!(creator.open(&sealed).as_ref(), Ok(&Opened::Body(body)), "it isn't what was sealed");
+        assert!(creator.open(&sealed).is_err(), "the same envelope twice");
     }
 }
 
-/// A code as typed, pasted or opened as a link.
+/// Messages of the code exchange, one a line, to each side at each stage; `@R`, `@C` and `@S` stand for a good reply, confirmation
+/// and sealed message of another exchange of the same two. Whatever comes, no proof and no body follow from it.
+pub(crate) fn exchange(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let Some(good) = good_messages() else { return };
+    for line in text.lines().take(16) {
+        let line = good.iter().fold(line.to_owned(), |line, (mark, message)| line.replace(mark, message));
+        for side in sides().into_iter().flatten() {
+            tell(side, &line);
+        }
+    }
+}
+
+/// Both sides at each stage.
+fn sides() -> Option<Vec<Exchange>> {
+    let (joiner, open) = Exchange::join(terms(3)?, &mut SplitMix::new(3));
+    let listening = Exchange::create(terms(4)?, Vec::new(), &mut SplitMix::new(4));
+    let mut replied = Exchange::create(terms(4)?, Vec::new(), &mut SplitMix::new(5));
+    replied.open(&open).ok()?;
+    replied.seal(&Body::Offer { sdp: String::new(), restart: false }).ok()?;
+    let (verified, checked) = met()?;
+    Some(vec![joiner, listening, replied, verified, checked])
+}
+
+fn tell(mut side: Exchange, line: &str) {
+    let before = side.proof().is_some();
+    match side.open(line) {
+        Ok(Opened::Body(body)) => panic!("{body:?} came out of {line}"),
+        Ok(Opened::Opening | Opened::Refused { .. }) | Err(_) => {}
+    }
+    assert_eq!(side.proof().is_some(), before, "{line} changed what is proved");
+    // Whatever state it is in now, it takes more.
+    let _ = (side.open(line), side.seal(&Body::EndOfCandidates));
+}
+
+fn good_messages() -> Option<Vec<(&'static str, String)>> {
+    let (mut joiner, open) = Exchange::join(terms(1)?, &mut SplitMix::new(6));
+    let mut creator = Exchange::create(terms(2)?, Vec::new(), &mut SplitMix::new(7));
+    creator.open(&open).ok()?;
+    let reply = creator.seal(&Body::Offer { sdp: String::new(), restart: false }).ok()?;
+    joiner.open(&reply).ok()?;
+    let confirm = joiner.seal(&Body::Answer { sdp: String::new() }).ok()?;
+    let sealed = joiner.seal(&Body::EndOfCandidates).ok()?;
+    Some(vec![("@O", open), ("@R", reply), ("@C", confirm), ("@S", sealed)])
+}
+
+/// A code as typed, pasted or opened as a link, and the beginning of a word.
 pub(crate) fn code(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    if let Ok(code) = RoomCode::parse(&text) {
-        assert_eq!(RoomCode::parse(&code.to_string()).as_ref(), Ok(&code), "its own form is another code");
+    match RoomCode::parse(&text) {
+        Ok(code) => assert_eq!(RoomCode::parse(&code.to_string()).as_ref(), Ok(&code), "its own form is another code"),
+        Err(error) => assert!(error.to_string().chars().count() < 300, "too much is said: {error}"),
+    }
+    for word in words::beginning_with(&text) {
+        assert!(word.starts_with(&text.to_ascii_lowercase()), "{word} doesn't begin with {text}");
     }
 }

@@ -11,9 +11,12 @@ use visavis_engine::{CallStats, Event};
 
 use crate::quality;
 use crate::view::{
-    CallPhase, CallView, ConnectionView, EndReason, LocalView, NoticeAction, NoticeView, PeerState, QualityView,
-    RemoteView,
+    CallPhase, CallView, ConnectionView, EndReason, LocalView, NoticeAction, NoticeView, PeerState, PictureView,
+    QualityView, RemoteView,
 };
+
+/// The notice that somebody tried wrong words.
+const WRONG_GUESS: &str = "wrong-guess";
 
 /// Which views an event changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +64,7 @@ impl Model {
                 phase: CallPhase::Idle,
                 local: local(MediaState { microphone: true, camera: true }),
                 remote: RemoteView { microphone: false, camera: false, has_picture: false },
+                pictures: Vec::new(),
                 notices: Vec::new(),
             },
             connection: connection::over(PeerState::New),
@@ -204,6 +208,14 @@ impl Model {
             Event::Device(report) => self.on_device(report),
             Event::Stats(stats) => self.on_stats(stats),
             Event::InLine { ahead } => self.on_place_in_line(*ahead),
+            Event::WrongGuess { left } => self.on_wrong_guess(*left),
+            Event::Verified(pictures) => {
+                let view = |emoji: &call::Emoji| PictureView { picture: emoji.picture.into(), name: emoji.name.into() };
+                self.call.pictures = pictures.iter().map(view).collect();
+                // The guesses of others are no news any more.
+                self.withdraw(WRONG_GUESS);
+                Changed::CALL
+            }
             Event::Dropped { .. } | Event::Finished => Changed::NOTHING,
         }
     }
@@ -249,7 +261,8 @@ impl Model {
         self.call.phase = CallPhase::Ended {
             reason: EndReason { code: end_code(reason).to_owned(), text: reason.to_string() },
             duration_ms: self.connected.map(|since| millis(now.saturating_duration_since(since))),
-            can_again: self.connected.is_none(),
+            // Wrong words don't become right by being sent once more, and a burnt code is of no use to anybody.
+            can_again: self.connected.is_none() && !matches!(reason, CloseReason::WrongWords | CloseReason::Burnt),
         };
     }
 
@@ -259,6 +272,16 @@ impl Model {
             return Changed::CALL;
         }
         Changed::NOTHING
+    }
+
+    fn on_wrong_guess(&mut self, left: u32) -> Changed {
+        let tries = if left == 1 { "One try is left".to_owned() } else { format!("{left} tries are left") };
+        let text = format!(
+            "Somebody entered this code with words that don't match: a typo, or someone guessing. Nobody got in. {tries} \
+             before the code is burnt."
+        );
+        self.notice(WRONG_GUESS, text, None);
+        Changed::CALL
     }
 
     fn on_stats(&mut self, stats: &CallStats) -> Changed {

@@ -14,8 +14,21 @@ pub struct CallView {
     pub local: LocalView,
     /// What the other side sends.
     pub remote: RemoteView,
+    /// What both screens show once the words have proved the other: six pictures to compare aloud. Empty before.
+    pub pictures: Vec<PictureView>,
     /// What the user should know now; each stays for as long as it is true.
     pub notices: Vec<NoticeView>,
+}
+
+/// One of the pictures that both screens show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct PictureView {
+    /// The emoji.
+    pub picture: String,
+    /// What to call it.
+    pub name: String,
 }
 
 /// How far the call is. Each variant has its own screen.

@@ -12,7 +12,7 @@ mod settings;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-pub use call::{CallPhase, CallView, EndReason, LocalView, NoticeAction, NoticeView, RemoteView, Side};
+pub use call::{CallPhase, CallView, EndReason, LocalView, NoticeAction, NoticeView, PictureView, RemoteView, Side};
 pub use connection::{ConnectionView, PathKind, PathView, PeerState, SignalingState};
 pub use quality::{DetailsView, Grade, QualityView};
 pub use settings::{DeviceView, DevicesView, IceServerView, NoiseLevel, ServerKind, ServerView, SettingsView};

@@ -108,6 +108,10 @@ local: LocalView,
  */
 remote: RemoteView, 
 /**
+ * What both screens show once the words have proved the other: six pictures to compare aloud. Empty before.
+ */
+pictures: Array<PictureView>, 
+/**
  * What the user should know now; each stays for as long as it is true.
  */
 notices: Array<NoticeView>, };
@@ -354,6 +358,19 @@ protocol: string, };
  * The peer connection's own states, as the W3C names them (`RTCPeerConnectionState`).
  */
 export type PeerState = "new" | "connecting" | "connected" | "disconnected" | "failed" | "closed";
+
+/**
+ * One of the pictures that both screens show.
+ */
+export type PictureView = { 
+/**
+ * The emoji.
+ */
+picture: string, 
+/**
+ * What to call it.
+ */
+name: string, };
 
 /**
  * How good the call is, over the last few seconds.

@@ -10,7 +10,8 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use visavis_signaling::client::Client;
-use visavis_signaling::{Role, RoomCode};
+use visavis_signaling::exchange::Sid;
+use visavis_signaling::{Entropy, Fingerprint, Role, RoomCode};
 
 use crate::control::{ControlMessage, MediaState};
 use crate::input::{CallEvent, Command, Input, Intent, Output};
@@ -25,8 +26,8 @@ pub struct SessionConfig {
     pub intent: Intent,
     /// How many servers may be asked; at least one. A joiner asks each in turn until one knows the code.
     pub servers: usize,
-    /// SHA-256 fingerprint of our DTLS certificate, `AB:CD:…` (RFC 8122, section 5).
-    pub fingerprint: String,
+    /// Of our DTLS certificate.
+    pub fingerprint: Fingerprint,
     /// What we send from the start.
     pub media: MediaState,
     /// Seed for what must be random but not secret (the jitter of reconnecting).
@@ -54,6 +55,10 @@ pub struct Session {
     /// Whether the present server has answered at all.
     reached: bool,
     code: Option<RoomCode>,
+    /// What is secret of this call comes from here.
+    entropy: Entropy,
+    /// The exchanges in which somebody may have tested a guess at the words.
+    guesses: Vec<Sid>,
     state: State,
     media: MediaState,
     timers: Timers,
@@ -64,9 +69,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session; it wants its socket at once.
+    /// A session; it wants its socket at once. Words and keys come from `entropy`.
     #[must_use]
-    pub fn new(now: Instant, config: SessionConfig) -> Self {
+    pub fn new(now: Instant, config: SessionConfig, entropy: Entropy) -> Self {
         let (role, code) = match &config.intent {
             Intent::Create => (Role::Creator, None),
             Intent::Join(code) => (Role::Joiner, Some(code.clone())),
@@ -79,6 +84,8 @@ impl Session {
             server: 0,
             reached: false,
             code,
+            entropy,
+            guesses: Vec::new(),
             state: State::New,
             timers: Timers::default(),
             generations: 0,

@@ -11,7 +11,7 @@ use crate::control::ControlMessage;
 use crate::input::{CallEvent, TransportAction, TransportInput};
 use crate::link::{Link, Step};
 use crate::quality::Measured;
-use crate::state::PeerState;
+use crate::state::{CloseReason, PeerState};
 use crate::timers::Timer;
 
 impl Session {
@@ -32,7 +32,8 @@ impl Session {
             }
             TransportInput::Control(text) => self.on_control(now, &text),
             TransportInput::ControlClosed => self.set_control_open(false),
-            TransportInput::Failed { reason } => self.failed(now, reason),
+            TransportInput::WrongCertificate => self.failed(now, CloseReason::WrongCertificate),
+            TransportInput::Failed { reason } => self.failed(now, CloseReason::TransportFailed { reason }),
         }
     }
 
@@ -41,15 +42,13 @@ impl Session {
     fn on_offer_ready(&mut self, now: Instant, sdp: String) {
         let restart = self.is_up();
         if self.advance(Step::MakingOffer, Step::AwaitAnswer) {
-            let fingerprint = self.config.fingerprint.clone();
-            self.describe(now, &Body::Offer { sdp, fingerprint, restart });
+            self.describe(now, &Body::Offer { sdp, restart });
         }
     }
 
     fn on_answer_ready(&mut self, now: Instant, sdp: String) {
         if self.advance(Step::MakingAnswer, Step::Stable) {
-            let fingerprint = self.config.fingerprint.clone();
-            self.describe(now, &Body::Answer { sdp, fingerprint });
+            self.describe(now, &Body::Answer { sdp });
             self.described(now);
         }
     }
@@ -91,7 +90,7 @@ impl Session {
             Step::MakingOffer | Step::MakingAnswer | Step::Stable => Step::Stable,
             // Our offer still stands, and another answer may follow.
             Step::TakingAnswer | Step::AwaitAnswer => Step::AwaitAnswer,
-            same @ (Step::AwaitKnock | Step::AwaitOffer) => same,
+            same @ (Step::AwaitOpening | Step::AwaitOffer) => same,
         };
         self.release_held(now);
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use visavis_signaling::client::{self, Client, ClientEvent, ClientInput, ClientOutput, GiveUp};
 use visavis_signaling::message::ErrorCode;
-use visavis_signaling::{Body, Role, RoomCode};
+use visavis_signaling::{Body, ExchangeError, Fingerprint, Opened, Role, RoomCode, SealError, Words};
 
 use super::{Session, SessionConfig, State};
 use crate::input::{CallEvent, Candidate, Intent, Output, SocketAction, SocketInput, TransportAction};
@@ -33,7 +33,11 @@ impl Session {
         match event {
             ClientEvent::Online => self.on_online(),
             ClientEvent::Offline { reason } => self.on_offline(now, reason),
-            ClientEvent::Created { nameplate } => self.created(now, RoomCode::from(nameplate)),
+            // The server gives the number. The words are made here, and stay here.
+            ClientEvent::Created { nameplate } => {
+                let words = Words::draw(&mut self.entropy);
+                self.created(now, RoomCode::new(nameplate, words));
+            }
             ClientEvent::Waiting { ahead } => self.event(CallEvent::InLine { ahead }),
             ClientEvent::Knocked => self.knocked(now),
             ClientEvent::IceServers(mut servers) => {
@@ -133,17 +137,26 @@ impl Session {
 
     fn on_relayed(&mut self, now: Instant, text: &str) {
         let Some(link) = self.link_mut() else { return };
-        match link.seal.open(text) {
-            Ok(body) => self.on_body(now, body),
-            Err(error) => self.senseless(now, &error.to_string()),
+        match link.exchange.open(text) {
+            Ok(Opened::Opening) => self.on_opening(),
+            Ok(Opened::Body(body)) => self.on_body(now, body),
+            Ok(Opened::Refused { reason }) => self.goodbye(now, &reason),
+            Err(error) => self.senseless(now, why_refused(&error)),
+        }
+    }
+
+    /// Creator: somebody has shown their half of the exchange. Ours goes out with the offer.
+    fn on_opening(&mut self) {
+        if let Some(link) = self.link_mut() {
+            link.step = Step::MakingOffer;
+            self.act(TransportAction::CreateOffer { ice_restart: false });
         }
     }
 
     fn on_body(&mut self, now: Instant, body: Body) {
         match body {
-            Body::Knock { version, fingerprint } => self.on_knock(now, version, &fingerprint),
-            Body::Offer { sdp, fingerprint, .. } => self.on_offer(now, sdp, fingerprint),
-            Body::Answer { sdp, fingerprint } => self.on_answer(now, sdp, fingerprint),
+            Body::Offer { sdp, .. } => self.on_offer(now, sdp),
+            Body::Answer { sdp } => self.on_answer(now, sdp),
             // The peer connection keeps those that come before their description.
             Body::Candidate { candidate, sdp_mid, sdp_mline_index, username_fragment } => {
                 let candidate = Candidate { candidate, sdp_mid, sdp_mline_index, username_fragment };
@@ -155,57 +168,45 @@ impl Session {
         }
     }
 
-    fn on_knock(&mut self, now: Instant, version: u32, fingerprint: &str) {
-        match self.step() {
-            Some(Step::AwaitKnock) if version == Body::VERSION => {
-                self.bind(now, fingerprint, Step::MakingOffer, TransportAction::CreateOffer { ice_restart: false });
-            }
-            Some(Step::AwaitKnock) => self.senseless(now, &format!("version {version} of its messages")),
-            step => self.out_of_place(now, step),
-        }
-    }
-
-    fn on_offer(&mut self, now: Instant, sdp: String, fingerprint: String) {
+    fn on_offer(&mut self, now: Instant, sdp: String) {
         match self.step() {
             Some(Step::AwaitOffer | Step::Stable) => {
-                let action = TransportAction::AcceptOffer { sdp, fingerprint: fingerprint.clone() };
-                self.bind(now, &fingerprint, Step::MakingAnswer, action);
+                self.take(Step::MakingAnswer, |fingerprint| TransportAction::AcceptOffer { sdp, fingerprint })
             }
             // Both offered at once: ours, the creator's, stands, and the other gives way. (A joiner of ours never offers.)
             Some(Step::MakingOffer | Step::AwaitAnswer | Step::TakingAnswer) => {}
-            step @ (Some(Step::AwaitKnock | Step::MakingAnswer) | None) => self.out_of_place(now, step),
+            step @ (Some(Step::AwaitOpening | Step::MakingAnswer) | None) => self.out_of_place(now, step),
         }
     }
 
-    fn on_answer(&mut self, now: Instant, sdp: String, fingerprint: String) {
+    fn on_answer(&mut self, now: Instant, sdp: String) {
         match self.step() {
             Some(Step::AwaitAnswer) => {
-                let action = TransportAction::AcceptAnswer { sdp, fingerprint: fingerprint.clone() };
-                self.bind(now, &fingerprint, Step::TakingAnswer, action);
+                self.take(Step::TakingAnswer, |fingerprint| TransportAction::AcceptAnswer { sdp, fingerprint })
             }
             step => self.out_of_place(now, step),
         }
+    }
+
+    /// Hands a description of the other's to the peer connection, with the only certificate that it may name.
+    fn take(&mut self, next: Step, action: impl FnOnce(Fingerprint) -> TransportAction) {
+        let Some(link) = self.link_mut() else { return };
+        // What came in sealed comes from one who is proved.
+        let Some(proof) = link.exchange.proof() else { return };
+        let action = action(proof.fingerprint);
+        link.step = next;
+        self.act(action);
     }
 
     fn out_of_place(&mut self, now: Instant, step: Option<Step>) {
         if let Some(step) = step {
-            self.senseless(now, &format!("a message that doesn't fit here ({step:?})"));
+            let reason = format!("a message that doesn't fit here ({step:?})");
+            self.senseless(now, CloseReason::BadMessage { reason });
         }
     }
 
     fn step(&self) -> Option<Step> {
         self.link().map(|link| link.step)
-    }
-
-    /// Goes on with `action` if `fingerprint` is the one that this exchange is bound to.
-    fn bind(&mut self, now: Instant, fingerprint: &str, next: Step, action: TransportAction) {
-        let Some(link) = self.link_mut() else { return };
-        if link.bind_fingerprint(fingerprint) {
-            link.step = next;
-            self.act(action);
-        } else {
-            self.senseless(now, "a description with another certificate");
-        }
     }
 
     /// Seals a body and hands it to the server, which brings it to the other side even if either is offline just now.
@@ -214,14 +215,29 @@ impl Session {
             return;
         }
         let Some(link) = self.link_mut() else { return };
-        match (link.seal.seal(body), body) {
+        match (link.exchange.seal(body), body) {
             (Ok(sealed), _) => self.client.handle_input(now, ClientInput::Relay(sealed)),
-            (Err(error), Body::Knock { .. } | Body::Offer { .. } | Body::Answer { .. }) => {
-                self.failed(now, error.to_string());
+            (Err(error), Body::Offer { .. } | Body::Answer { .. }) => {
+                self.failed(now, CloseReason::TransportFailed { reason: error.to_string() });
             }
             // Of an address, or a word, one can be left out.
             (Err(_), Body::Candidate { .. } | Body::EndOfCandidates | Body::Control { .. } | Body::Bye { .. }) => {}
         }
+    }
+}
+
+/// What a message of the other side that isn't taken means for a call that isn't up yet.
+fn why_refused(error: &ExchangeError) -> CloseReason {
+    let reason = error.to_string();
+    match error {
+        ExchangeError::WrongTag => CloseReason::WrongWords,
+        // Nobody but the other could have sent this, or the other may have meant it well.
+        ExchangeError::Version
+        | ExchangeError::Malformed(_)
+        | ExchangeError::TooLarge { .. }
+        | ExchangeError::Seal(SealError::Content(_) | SealError::Body(_)) => CloseReason::BadMessage { reason },
+        // The enums may grow.
+        _ => CloseReason::Tampered { reason },
     }
 }
 

@@ -1,10 +1,10 @@
 //! The transitions of a call, all of them.
 //!
 //! ```text
-//! New ─ created ─> Waiting <─ bad message, left, too late ─ Verifying
+//! New ─ created ─> Waiting <─ wrong words, bad message, left, too late ─ Verifying ─ third guess ─> Closed(burnt)
 //!                  Waiting <─ left before the server made a pair ─ Connecting      (creator alone: the code stays good)
-//! New ─ let in ──────────────────────────┐
-//! Waiting ─ somebody knocks ─> Verifying <┘ ─ descriptions exchanged ─> Connecting ─ ICE+DTLS up ─> Connected
+//! New ─ let in ──────────────────────────┐                             (joiner: Closed(wrong words))
+//! Waiting ─ somebody knocks ─> Verifying <┘ ─ both tags good ─> Connecting ─ ICE+DTLS up ─> Connected
 //! Connected ─ path lost ─> Disconnected ─ path found, by itself or by an ICE restart ─> Connected
 //! any ─ hang up · the other hung up or left · deadline · refused · broken ─> Closed(reason)
 //! ```
@@ -27,8 +27,9 @@
 use std::time::Instant;
 
 use visavis_signaling::client::ClientInput;
+use visavis_signaling::exchange::{MAX_GUESSES, Sid};
 use visavis_signaling::message::reason;
-use visavis_signaling::{Body, Role, RoomCode, Seal};
+use visavis_signaling::{Body, Exchange, Role, RoomCode, Terms};
 
 use super::{Session, State};
 use crate::control::ControlMessage;
@@ -51,12 +52,23 @@ impl Session {
         if !matches!(self.state, State::New | State::Waiting) {
             return;
         }
+        // Nobody knocks where there is no code, and nobody is let in without one.
+        let Some(code) = &self.code else { return };
+        let (nameplate, words) = (code.nameplate().clone(), code.words().clone());
+        let terms = Terms { nameplate, words, fingerprint: self.config.fingerprint };
+        let (exchange, opening) = match self.role {
+            Role::Creator => (Exchange::create(terms, self.guesses.clone(), &mut self.entropy), None),
+            Role::Joiner => {
+                let (exchange, opening) = Exchange::join(terms, &mut self.entropy);
+                (exchange, Some(opening))
+            }
+        };
         self.generations += 1;
-        let link = Link::new(self.role, self.generations, Seal::pass_through(self.role));
+        let link = Link::new(self.role, self.generations, exchange);
         self.outputs.push_back(link.act(TransportAction::Open));
         self.enter(now, State::Verifying(link));
-        if self.role == Role::Joiner {
-            self.relay(now, &Body::Knock { version: Body::VERSION, fingerprint: self.config.fingerprint.clone() });
+        if let Some(opening) = opening {
+            self.client.handle_input(now, ClientInput::Relay(opening));
         }
     }
 
@@ -66,9 +78,12 @@ impl Session {
             return;
         }
         if let State::Verifying(link) = std::mem::replace(&mut self.state, State::New) {
-            let path_up = link.path_up;
+            let (path_up, proof) = (link.path_up, link.exchange.proof().copied());
             self.client.handle_input(now, ClientInput::Confirm);
             self.enter(now, State::Connecting(link));
+            if let Some(proof) = proof {
+                self.event(CallEvent::Verified(proof.pictures));
+            }
             if path_up {
                 self.path_found(now);
             }
@@ -154,13 +169,11 @@ impl Session {
     }
 
     /// Before the call is up, sense is required; afterwards nonsense from the server's side must not end it.
-    pub(super) fn senseless(&mut self, now: Instant, what: &str) {
+    pub(super) fn senseless(&mut self, now: Instant, why: CloseReason) {
         match (&self.state, self.role) {
             (State::New | State::Waiting | State::Closed { .. }, _) => {}
             (State::Verifying(_), Role::Creator) => self.dismiss(now),
-            (State::Verifying(_) | State::Connecting(_), _) => {
-                self.close(now, CloseReason::BadMessage { reason: what.to_owned() });
-            }
+            (State::Verifying(_) | State::Connecting(_), _) => self.close(now, why),
             (State::Connected { .. } | State::Disconnected { .. }, _) => {
                 self.dropped += 1;
                 self.event(CallEvent::Dropped { count: self.dropped });
@@ -169,12 +182,12 @@ impl Session {
     }
 
     /// Something that the peer connection was asked for went wrong.
-    pub(super) fn failed(&mut self, now: Instant, reason: String) {
+    pub(super) fn failed(&mut self, now: Instant, why: CloseReason) {
         match (&self.state, self.role) {
             (State::New | State::Waiting | State::Closed { .. }, _) => {}
             // The answer was no good: this one wasn't it. Everything before the answer is our own failure.
             (State::Verifying(link), Role::Creator) if link.step == Step::TakingAnswer => self.dismiss(now),
-            (State::Verifying(_) | State::Connecting(_), _) => self.close(now, CloseReason::TransportFailed { reason }),
+            (State::Verifying(_) | State::Connecting(_), _) => self.close(now, why),
             // A failed restart leaves the call where it was, to be tried again.
             (State::Connected { .. } | State::Disconnected { .. }, role) => {
                 let refused = role == Role::Joiner && self.link().is_some_and(|link| link.step == Step::MakingAnswer);
@@ -204,13 +217,29 @@ impl Session {
         match std::mem::replace(&mut self.state, State::New) {
             State::Verifying(link) | State::Connecting(link) => {
                 self.outputs.push_back(link.act(TransportAction::Close));
-                self.enter(now, State::Waiting);
+                match link.exchange.unanswered() {
+                    Some(guess) => self.guessed(now, guess),
+                    None => self.enter(now, State::Waiting),
+                }
             }
             same @ (State::New
             | State::Waiting
             | State::Connected { .. }
             | State::Disconnected { .. }
             | State::Closed { .. }) => self.state = same,
+        }
+    }
+
+    /// Verifying → Waiting, or Closed. Creator: our tag was out, and no good one came back. Whoever took it could test one
+    /// guess at the words by it: wrong words, a vanished joiner and a server that swapped something look the same.
+    fn guessed(&mut self, now: Instant, guess: Sid) {
+        self.guesses.push(guess);
+        let left = MAX_GUESSES.saturating_sub(u32::try_from(self.guesses.len()).unwrap_or(MAX_GUESSES));
+        self.event(CallEvent::WrongGuess { left });
+        if left == 0 {
+            self.close(now, CloseReason::Burnt);
+        } else {
+            self.enter(now, State::Waiting);
         }
     }
 

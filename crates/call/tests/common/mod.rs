@@ -4,15 +4,19 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file uses another part")]
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
+pub mod attacker;
 pub mod fake_peer;
 pub mod solo;
+pub mod tap;
 pub mod wire;
 pub mod world;
 
 use std::time::Instant;
 
-use visavis_call::{CallEvent, CallState, CloseReason, Intent, MediaState, Output, SessionConfig, Timer};
-use visavis_signaling::{Role, RoomCode};
+use visavis_call::{
+    CallEvent, CallState, CloseReason, Entropy, Fingerprint, Intent, MediaState, Output, SessionConfig, Timer,
+};
+use visavis_signaling::{Role, RoomCode, Terms};
 
 /// The one clock reading of a test: everything after it is virtual.
 pub fn origin() -> Instant {
@@ -21,8 +25,18 @@ pub fn origin() -> Instant {
 }
 
 /// The fingerprint of the certificate of whoever has this number.
-pub fn fingerprint(who: u8) -> String {
-    vec![format!("{who:02X}"); 32].join(":")
+pub fn fingerprint(who: u8) -> Fingerprint {
+    Fingerprint([who; 32])
+}
+
+/// Where that one's secrets come from.
+pub fn entropy(who: u8) -> Entropy {
+    Entropy::new([who; 32])
+}
+
+/// What that one brings to the exchange of a code.
+pub fn terms(code: &RoomCode, who: u8) -> Terms {
+    Terms { nameplate: code.nameplate().clone(), words: code.words().clone(), fingerprint: fingerprint(who) }
 }
 
 pub fn role_of(intent: &Intent) -> Role {
@@ -37,8 +51,9 @@ pub fn config(intent: Intent, who: u8, servers: usize) -> SessionConfig {
     SessionConfig { intent, servers, fingerprint: fingerprint(who), media, seed: u64::from(who) }
 }
 
+/// The code with this number and the words that nobody draws by chance.
 pub fn code(digits: &str) -> RoomCode {
-    RoomCode::parse(digits).unwrap()
+    RoomCode::parse(&format!("{digits}-tulip-orbit")).unwrap()
 }
 
 /// The states that were told, in order.

@@ -1,22 +1,23 @@
 //! One session, driven by hand: the test is its server, its peer connection and the other side.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use visavis_call::{
-    CallState, Candidate, Command, Input, Intent, Output, PeerState, Session, SocketAction, SocketInput,
+    CallEvent, CallState, Candidate, Command, Input, Intent, Output, PeerState, Session, SocketAction, SocketInput,
     TransportAction, TransportInput,
 };
 use visavis_signaling::message::reason;
-use visavis_signaling::{Body, ClientMessage, Nameplate, Role, Seal, ServerMessage};
+use visavis_signaling::{Body, ClientMessage, Exchange, Nameplate, Opened, Role, RoomCode, ServerMessage};
 
-use super::{code, config, fingerprint, origin, reason as closed_for};
+use super::{code, config, entropy, origin, reason as closed_for, terms};
 
 /// How far a call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     New,
     Waiting,
-    /// Creator: nothing said yet. Joiner: has said its knock.
+    /// Creator: nothing said yet. Joiner: has opened the exchange.
     Verifying,
     /// Both: our description is being made.
     Describing,
@@ -60,11 +61,20 @@ pub struct Solo {
     pub exchange: u32,
     /// The server answers no ping: everything is dark, and nobody has noticed yet.
     pub dark: bool,
-    seal: Seal,
+    /// The code, once there is one.
+    pub code: RoomCode,
+    other: Exchange,
+    /// What the other said first, if it is the joiner.
+    opening: Option<String>,
+    /// What the session said to the other since the last `take`.
+    heard: Vec<Body>,
+    /// Every body that was relayed: what is sent again is heard once.
+    relayed: HashSet<String>,
     seq: u64,
 }
 
-const OTHER: u8 = 9;
+/// The number by which the other side goes.
+pub const OTHER: u8 = 9;
 
 impl Solo {
     pub fn new(role: Role) -> Self {
@@ -74,10 +84,24 @@ impl Solo {
 
     pub fn with_servers(role: Role, intent: Intent, servers: usize) -> Self {
         let now = origin();
-        let session = Session::new(now, config(intent, 1, servers));
-        let seal = Seal::pass_through(role.other());
-        let mut solo =
-            Self { now, session, role, outputs: Vec::new(), generation: 0, exchange: 0, dark: false, seal, seq: 0 };
+        let session = Session::new(now, config(intent, 1, servers), entropy(1));
+        let code = code("123456");
+        let (other, opening) = other_side(role, &code, 0);
+        let mut solo = Self {
+            now,
+            session,
+            role,
+            outputs: Vec::new(),
+            generation: 0,
+            exchange: 0,
+            dark: false,
+            code,
+            other,
+            opening,
+            heard: Vec::new(),
+            relayed: HashSet::new(),
+            seq: 0,
+        };
         solo.drain();
         solo
     }
@@ -92,6 +116,16 @@ impl Solo {
 
     pub fn go_to(&mut self, stage: Stage) {
         self.online();
+        self.steps(0, stage);
+    }
+
+    /// From [`Stage::Verifying`] on.
+    pub fn continue_to(&mut self, stage: Stage) {
+        self.steps(2, stage);
+        self.take();
+    }
+
+    fn steps(&mut self, done: usize, stage: Stage) {
         let path: &[fn(&mut Self)] =
             &[Self::created, Self::knocked, Self::describing, Self::described, Self::path_up, Self::path_down];
         let steps = match stage {
@@ -103,7 +137,7 @@ impl Solo {
             Stage::Connected => 5,
             Stage::Disconnected | Stage::Closed => 6,
         };
-        for step in &path[..steps] {
+        for step in &path[done..steps] {
             step(self);
         }
         if stage == Stage::Closed {
@@ -148,7 +182,7 @@ impl Solo {
     pub fn knocked(&mut self) {
         self.exchange += 1;
         self.seq = 0;
-        self.seal = Seal::pass_through(self.role.other());
+        (self.other, self.opening) = other_side(self.role, &self.code, self.exchange);
         self.server(&ServerMessage::Knocked { exchange: self.exchange });
     }
 
@@ -162,9 +196,23 @@ impl Solo {
 
     // ── the other side ──────────────────────────────────────────────────────────────────────────────────────────
 
+    /// Says it, or what nobody could have sealed while there is no key for it.
     pub fn body(&mut self, body: &Body) {
-        let sealed = self.seal.seal(body).unwrap();
+        let unkeyed = r#"{"type":"sealed","number":1,"sealed":""}"#;
+        let sealed = self.other.seal(body).unwrap_or_else(|_| unkeyed.to_owned());
         self.sealed(sealed);
+    }
+
+    /// What the joiner is about to say first.
+    pub fn opening(&self) -> &str {
+        self.opening.as_deref().unwrap()
+    }
+
+    /// Says it.
+    pub fn open(&mut self) {
+        if let Some(opening) = self.opening.take() {
+            self.sealed(opening);
+        }
     }
 
     pub fn sealed(&mut self, body: String) {
@@ -172,16 +220,12 @@ impl Solo {
         self.server(&ServerMessage::Relay { exchange: self.exchange, seq: self.seq, body });
     }
 
-    pub fn knock() -> Body {
-        Body::Knock { version: Body::VERSION, fingerprint: fingerprint(OTHER) }
-    }
-
     pub fn offer(restart: bool) -> Body {
-        Body::Offer { sdp: "their offer".into(), fingerprint: fingerprint(OTHER), restart }
+        Body::Offer { sdp: "their offer".into(), restart }
     }
 
     pub fn answer() -> Body {
-        Body::Answer { sdp: "their answer".into(), fingerprint: fingerprint(OTHER) }
+        Body::Answer { sdp: "their answer".into() }
     }
 
     pub fn candidate() -> Candidate {
@@ -192,7 +236,6 @@ impl Solo {
     pub fn every_body() -> Vec<Body> {
         let control = |text: &str| Body::Control { text: text.into() };
         vec![
-            Self::knock(),
             Self::offer(false),
             Self::offer(true),
             Self::answer(),
@@ -219,7 +262,7 @@ impl Solo {
 
     fn describing(&mut self) {
         match self.role {
-            Role::Creator => self.body(&Self::knock()),
+            Role::Creator => self.open(),
             Role::Joiner => self.body(&Self::offer(false)),
         }
     }
@@ -272,6 +315,10 @@ impl Solo {
             if let Output::Transport { generation, action: TransportAction::Open } = &output {
                 self.generation = *generation;
             }
+            if let Output::Event(CallEvent::State(CallState::Waiting { code })) = &output {
+                self.code = code.clone();
+            }
+            self.hear(&output);
             let ping = matches!(&output, Output::Socket(SocketAction::Send(text))
                 if matches!(ClientMessage::parse(text), Ok(ClientMessage::Ping)));
             self.outputs.push(output);
@@ -282,7 +329,22 @@ impl Solo {
         }
     }
 
+    /// The other side takes what is relayed to it.
+    fn hear(&mut self, output: &Output) {
+        let Output::Socket(SocketAction::Send(text)) = output else { return };
+        let Ok(ClientMessage::Relay { body, .. }) = ClientMessage::parse(text) else { return };
+        if !self.relayed.insert(body.clone()) {
+            return;
+        }
+        match self.other.open(&body) {
+            Ok(Opened::Body(body)) => self.heard.push(body),
+            Ok(Opened::Refused { reason }) => self.heard.push(Body::Bye { reason }),
+            Ok(Opened::Opening) | Err(_) => {}
+        }
+    }
+
     pub fn take(&mut self) -> Vec<Output> {
+        self.heard.clear();
         std::mem::take(&mut self.outputs)
     }
 
@@ -312,13 +374,19 @@ impl Solo {
         self.outputs.iter().filter_map(message).collect()
     }
 
-    /// The bodies among it.
+    /// The bodies among it, as the other opened them.
     pub fn relayed(&self) -> Vec<Body> {
-        let open = |message| match message {
-            // A seal of its own for each, since a body may be sent again.
-            ClientMessage::Relay { body, .. } => Seal::pass_through(self.role.other()).open(&body).ok(),
-            _ => None,
-        };
-        self.sent().into_iter().filter_map(open).collect()
+        self.heard.clone()
+    }
+}
+
+fn other_side(role: Role, code: &RoomCode, exchange: u32) -> (Exchange, Option<String>) {
+    let mut random = visavis_signaling::random::SplitMix::new(u64::from(exchange) + 1);
+    match role {
+        Role::Creator => {
+            let (joiner, opening) = Exchange::join(terms(code, OTHER), &mut random);
+            (joiner, Some(opening))
+        }
+        Role::Joiner => (Exchange::create(terms(code, OTHER), Vec::new(), &mut random), None),
     }
 }

@@ -4,12 +4,11 @@
 use std::time::{Duration, Instant};
 
 use visavis_call::{Input, Output, PeerState, SocketAction, SocketInput, TransportAction, TransportInput};
-use visavis_signaling::Seal;
 use visavis_signaling::message::ClientMessage;
 use visavis_signaling::server::{ConnectionId, Rooms, RoomsInput, RoomsOutput};
 
+use super::attacker::is_ack;
 use super::fake_peer::FakePeer;
-use super::role_of;
 use super::world::{DIRECT, LATENCY, Party, World};
 
 #[derive(Debug)]
@@ -94,6 +93,7 @@ impl World {
                 self.rooms(server, RoomsInput::Opened(id));
                 self.reach(id, SocketInput::Opened);
             }
+            Packet::ToServer(_, _, text) if self.attacker.is_some() && is_ack(&text) => {}
             Packet::ToServer(server, id, text) => self.rooms(server, RoomsInput::Text(id, text)),
             Packet::ToClient(id, text) => self.reach(id, SocketInput::Text(text)),
             Packet::ClosedByServer(id) => {
@@ -113,7 +113,7 @@ impl World {
         }
     }
 
-    fn owner(&self, id: ConnectionId) -> Option<usize> {
+    pub(super) fn owner(&self, id: ConnectionId) -> Option<usize> {
         self.owners.get(&id).copied().filter(|who| self.parties[*who].socket.is_some_and(|(_, open)| open == id))
     }
 
@@ -133,7 +133,11 @@ impl World {
     fn drain_rooms(&mut self, server: usize) {
         while let Some(output) = self.servers[server].as_mut().and_then(Rooms::poll_output) {
             match output {
-                RoomsOutput::Send(id, text) => self.post(LATENCY, Packet::ToClient(id, text)),
+                RoomsOutput::Send(id, text) => {
+                    for text in self.through_attacker(server, id, text) {
+                        self.post(LATENCY, Packet::ToClient(id, text));
+                    }
+                }
                 RoomsOutput::Close(id, _) => self.post(LATENCY, Packet::ClosedByServer(id)),
             }
         }
@@ -168,8 +172,8 @@ impl World {
             }
             SocketAction::Send(text) => {
                 if let Ok(ClientMessage::Relay { body, .. }) = ClientMessage::parse(&text) {
-                    let other = role_of(&self.parties[who].intent).other();
-                    self.bodies.push((who, Seal::pass_through(other).open(&body).unwrap()));
+                    let body = self.tap(who, &body);
+                    self.bodies.extend(body.map(|body| (who, body)));
                 }
                 let (server, id) = self.parties[who].socket.expect("no socket to send on");
                 self.post(LATENCY, Packet::ToServer(server, id, text));

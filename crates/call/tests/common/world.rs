@@ -12,9 +12,11 @@ use visavis_signaling::server::{ConnectionId, Limits, Rooms, RoomsInput};
 use visavis_signaling::token::TokenKey;
 use visavis_signaling::{Body, RoomCode};
 
+use super::attacker::Attacker;
 use super::fake_peer::{FakePeer, Pace};
+use super::tap::{Taps, number};
 use super::wire::Packet;
-use super::{config, origin, reason};
+use super::{config, entropy, origin, reason};
 
 /// One way between a client and a server.
 pub const LATENCY: Duration = Duration::from_millis(20);
@@ -41,8 +43,11 @@ pub struct World {
     pub now: Instant,
     pub servers: Vec<Option<Rooms>>,
     pub parties: Vec<Party>,
-    /// Every body that a client sent, in order, sent again or not.
+    /// Every body that a client sent, in order.
     pub bodies: Vec<(usize, Body)>,
+    pub(super) taps: Taps,
+    /// What a hostile server does to the bodies on their way.
+    pub(super) attacker: Option<Attacker>,
     /// Whether a path between the two can be found, and holds.
     pub path: bool,
     /// Frames that have arrived anywhere.
@@ -68,6 +73,8 @@ impl World {
             servers,
             parties: Vec::new(),
             bodies: Vec::new(),
+            taps: Taps::default(),
+            attacker: None,
             path: true,
             arrivals: 0,
             cuts: Vec::new(),
@@ -93,7 +100,8 @@ impl World {
     /// Somebody who knows these servers, in this order.
     pub fn add(&mut self, intent: Intent, servers: &[usize]) -> usize {
         let who = self.parties.len();
-        let session = Session::new(self.now, config(intent.clone(), u8::try_from(who).unwrap() + 1, servers.len()));
+        let number = number(who);
+        let session = Session::new(self.now, config(intent.clone(), number, servers.len()), entropy(number));
         self.parties.push(Party {
             session,
             intent,
@@ -125,11 +133,7 @@ impl World {
     }
 
     pub fn code(&self) -> RoomCode {
-        let code = |output: &Output| match output {
-            Output::Event(CallEvent::State(CallState::Waiting { code })) => Some(code.clone()),
-            _ => None,
-        };
-        self.parties[0].outputs.iter().find_map(code).unwrap()
+        self.code_of(0).unwrap()
     }
 
     pub fn command(&mut self, who: usize, command: Command) {

@@ -83,6 +83,8 @@ impl CallLoop {
             }
             CallEvent::Peer(state) => self.tell(Event::Peer(state)),
             CallEvent::Signaling(state) => self.tell(Event::Signaling(state)),
+            CallEvent::WrongGuess { left } => self.tell(Event::WrongGuess { left }),
+            CallEvent::Verified(pictures) => self.tell(Event::Verified(pictures)),
             CallEvent::RemoteMedia(media) => {
                 self.wiring.counters.remote_camera(media.camera);
                 self.tell(Event::Remote(media));

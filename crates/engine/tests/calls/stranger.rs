@@ -10,8 +10,8 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::channel::oneshot;
 use futures::{FutureExt, StreamExt, select};
 use visavis_engine::call::{
-    CallEvent, CallState, Input, Intent, MediaState, Output, Session, SessionConfig, SocketAction, SocketInput,
-    TransportAction, TransportInput,
+    CallEvent, CallState, Entropy, Input, Intent, MediaState, Output, Session, SessionConfig, SocketAction,
+    SocketInput, TransportAction, TransportInput,
 };
 use visavis_engine::frame::RtpPacket;
 use visavis_engine::transport::runtime::Runtime;
@@ -39,7 +39,7 @@ impl Stranger {
         let session = SessionConfig {
             intent,
             servers: 1,
-            fingerprint: certificate.fingerprint().to_string(),
+            fingerprint: certificate.fingerprint(),
             media: MediaState { microphone: true, camera: true },
             seed: 9,
         };
@@ -51,7 +51,7 @@ impl Stranger {
         let (connected, up) = oneshot::channel();
         let heard = Arc::new(AtomicU64::new(0));
         let mind = Mind {
-            session: Session::new(runtime.now(), session),
+            session: Session::new(runtime.now(), session, Entropy::new([9; 32])),
             server: server.clone(),
             socket_events: socket_sender,
             socket: None,
@@ -190,7 +190,7 @@ impl Mind {
         let Some((transport, _)) = &self.transport else { return };
         match action {
             TransportAction::AcceptOffer { sdp, fingerprint } => {
-                let answer = transport.accept_offer(&sdp, &fingerprint.parse().unwrap()).await.unwrap();
+                let answer = transport.accept_offer(&sdp, &fingerprint).await.unwrap();
                 let input = Input::Transport { generation, input: TransportInput::AnswerReady(answer) };
                 self.session.handle_input(self.runtime.now(), input);
             }

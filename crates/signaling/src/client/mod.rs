@@ -119,7 +119,7 @@ pub enum ClientEvent {
         /// How many are before this one.
         ahead: u32,
     },
-    /// An exchange begins: both are there. Each exchange takes a new [`crate::Seal`].
+    /// An exchange begins: both are there. Each exchange takes a new [`crate::Exchange`].
     Knocked,
     /// By what the two may reach one another. A later one replaces it.
     IceServers(Vec<IceServer>),

@@ -9,11 +9,12 @@ use futures::channel::mpsc::UnboundedSender;
 use futures::lock::Mutex;
 use rtc::peer_connection::transport::RTCIceCandidatePair;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use visavis_call::Fingerprint;
 use webrtc::peer_connection::{PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, StatsSelector};
 use webrtc::rtp_transceiver::RtpSender;
 use webrtc::runtime::Runtime;
 
-use crate::certificate::{Certificate, Fingerprint};
+use crate::certificate::Certificate;
 use crate::config::{self, IceServer, TransportConfig};
 use crate::control::MAX_CONTROL_BYTES;
 use crate::error::{TransportError, stopped};

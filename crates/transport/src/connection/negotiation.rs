@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rtc::peer_connection::configuration::RTCOfferOptions;
+use visavis_call::Fingerprint;
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RtpSender};
 
 use super::Transport;
-use crate::certificate::Fingerprint;
 use crate::control;
 use crate::error::{TransportError, stopped};
 use crate::event::{Candidate, TransportEvent};
