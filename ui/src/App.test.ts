@@ -52,6 +52,9 @@ describe("every view has its screen", () => {
     ended: "Call ended",
     failed: "Call ended",
     "no-such-room": "Visavis",
+    "wrong-words": "Visavis",
+    burnt: "Call ended",
+    guessed: "Give this code to the other person",
     servers: "Visavis",
   };
   it.each(Object.entries(scenes))("%s", async (name, view) => {
@@ -76,9 +79,9 @@ describe("start", () => {
     const backend = await open(idle);
     const field = screen.getByRole("textbox", { name: "Code" });
     expect(document.activeElement).toBe(field);
-    type(field, " 482 913");
+    type(field, " 4827 Tulip orb");
     screen.getByRole("button", { name: "Join" }).click();
-    expect(backend.asked).toContain("joinCall 482913");
+    expect(backend.asked).toContain("joinCall 4827-tulip-orbit");
   });
 
   it("says at the field what is wrong with it, until it is changed", async () => {
@@ -86,20 +89,45 @@ describe("start", () => {
     const field = screen.getByRole("textbox", { name: "Code" });
     type(field, "12");
     screen.getByRole("button", { name: "Join" }).click();
-    expect((await screen.findByRole("alert")).textContent).toContain("six digits");
+    expect((await screen.findByRole("alert")).textContent).toContain("at least four digits");
     expect(field.getAttribute("aria-invalid")).toBe("true");
-    type(field, "482913");
+    type(field, "4827-tulip-orbit");
     await waitFor(() => {
       expect(screen.queryByRole("alert")).toBeNull();
     });
-    backend.refuse = { code: "no-such-room", text: "No one is waiting on 482 913.", field: "code" };
+    backend.refuse = { code: "no-such-room", text: "No one is waiting on 4827.", field: "code" };
     screen.getByRole("button", { name: "Join" }).click();
     expect((await screen.findByRole("alert")).textContent).toContain("No one is waiting");
   });
 
+  it("completes a word by Tab once it is certain, and names those that fit before", async () => {
+    await open(idle);
+    const field = screen.getByRole("textbox", { name: "Code" });
+    type(field, "4827 tul");
+    await screen.findByText("Press Tab for tulip.");
+    press("Tab", field);
+    await waitFor(() => {
+      expect((field as HTMLInputElement).value).toBe("4827 tulip-");
+    });
+    type(field, "4827 tulip-or");
+    await screen.findByText(/orbit · orchid/);
+  });
+
+  it("says what is wrong with a word, and which was meant", async () => {
+    await open(idle);
+    type(screen.getByRole("textbox", { name: "Code" }), "4827-tulpi-orbit");
+    screen.getByRole("button", { name: "Join" }).click();
+    expect((await screen.findByRole("alert")).textContent).toContain("Did you mean tulip?");
+  });
+
+  it("shows wrong words beside the field, and asks for them again", async () => {
+    await open(scenes["wrong-words"] ?? idle);
+    expect(screen.getByRole("alert").textContent).toContain("The words don't match");
+  });
+
   it("shows a code that the server didn't know beside the field", async () => {
     await open(scenes["no-such-room"] ?? idle);
-    expect(screen.getByRole("alert").textContent).toContain("No one is waiting on 482 913");
+    expect(screen.getByRole("alert").textContent).toContain("No one is waiting on 4827");
   });
 
   it("shows a refusal of no field on its own, in plain words whatever was thrown", async () => {
@@ -117,10 +145,22 @@ describe("start", () => {
 describe("waiting", () => {
   it("shows the code, copies it and says so", async () => {
     const backend = await open(scenes["waiting"] ?? idle);
-    expect(screen.getByRole("img", { name: "Code 4 8 2, 9 1 3" }).textContent).toBe("482913");
+    expect(screen.getByRole("img", { name: "Code 4 8 2 7, tulip, orbit" }).textContent).toBe("4827tuliporbit");
     screen.getByRole("button", { name: "Copy code" }).click();
     await screen.findByRole("button", { name: "Copied" });
-    expect(backend.asked).toContain("copyText 482913");
+    expect(backend.asked).toContain("copyText 4827-tulip-orbit");
+  });
+
+  it("tells of a wrong guess in plain words", async () => {
+    await open(scenes["guessed"] ?? idle);
+    expect(document.body.textContent).toContain("words that don't match");
+    expect(document.body.textContent).toContain("2 tries are left");
+  });
+
+  it("offers a new call where a code is burnt", async () => {
+    const backend = await open(scenes["burnt"] ?? idle);
+    screen.getByRole("button", { name: "New call" }).click();
+    expect(backend.asked).toContain("startCall");
   });
 
   it("says that no server is set, and leads to it", async () => {
@@ -144,10 +184,10 @@ describe("waiting", () => {
   it("tells a joiner how long the line is", async () => {
     const backend = await open(scenes["in-line"] ?? idle);
     expect(screen.getByText("2 people are before you.")).toBeTruthy();
-    backend.emit({ phase: { kind: "joining", code: "482913", ahead: 1 } });
+    backend.emit({ phase: { kind: "joining", code: "4827-tulip-orbit", ahead: 1 } });
     await screen.findByText("1 person is before you.");
-    backend.emit({ phase: { kind: "joining", code: "482913", ahead: 0 } });
-    await screen.findByText("Code 482 913");
+    backend.emit({ phase: { kind: "joining", code: "4827-tulip-orbit", ahead: 0 } });
+    await screen.findByText("Code 4827 tulip orbit");
     expect(screen.getByRole("switch", { name: "Camera" })).toBeTruthy();
   });
 

@@ -1,3 +1,27 @@
+import type { CodeProblem } from "./start/code";
+
+/** What is wrong with a code, and what to do about it. */
+function codeProblem(why: CodeProblem): string {
+  switch (why.kind) {
+    case "characters":
+      return "That doesn't look like a code. A code is a number and two words, such as 4827-tulip-orbit.";
+    case "number":
+      return "A code begins with its number of at least four digits, such as 4827-tulip-orbit.";
+    case "no-words":
+      return "The two words behind the number are missing. A code looks like 4827-tulip-orbit.";
+    case "one-word":
+      return "The second word is missing. A code looks like 4827-tulip-orbit.";
+    case "many-words":
+      return "That is more than two words. A code looks like 4827-tulip-orbit.";
+    case "unknown": {
+      const none = `“${why.word}” isn't one of the words that codes are made of.`;
+      return why.near.length === 0 ? none : `${none} Did you mean ${why.near.join(" or ")}?`;
+    }
+    case "uncertain":
+      return `“${why.word}” could be ${why.fits.join(", ")}. Type another letter.`;
+  }
+}
+
 /** Every word the app says by itself, in one place and ready for translation. Sentences about a call come with its view. */
 export const text = {
   name: "Visavis",
@@ -6,9 +30,10 @@ export const text = {
   start: {
     create: { title: "Start a call", hint: "You get a code for the other person.", action: "Start a call" },
     join: { title: "Enter code", hint: "Type or paste the one you were given.", field: "Code", action: "Join" },
-    codeExample: "Such as 482 913",
+    codeExample: "Such as 4827-tulip-orbit",
     codeEmpty: "Enter the code that you were given.",
-    codeInvalid: "That doesn't look like a code. A code has six digits, such as 482\u00a0913.",
+    codeProblem,
+    completeOne: (word: string) => `Press Tab for ${word}.`,
     embedded: "No server is set: calls reach this computer only.",
     setServer: "Set a server",
     server: (url: string) => `Server: ${url}`,
@@ -37,6 +62,11 @@ export const text = {
     embedded: "No server is set, so this code works only on this computer. To call another one, set a server address.",
     openSettings: "Open settings",
     cancel: "Cancel",
+  },
+
+  pictures: {
+    label: (names: string) => `Pictures: ${names}`,
+    hint: "The other person sees the same six. Compare them aloud if you want to be sure.",
   },
 
   call: {
@@ -113,6 +143,7 @@ export const text = {
     lasted: (duration: string) => `The call lasted ${duration}.`,
     again: "Call again",
     retry: "Try again",
+    enterCode: "Enter a code",
     newCall: "New call",
     done: "Done",
     openSettings: "Open settings",

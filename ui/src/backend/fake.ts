@@ -36,10 +36,10 @@ export class FakeBackend implements Backend {
       const localOnly = this.view.server.kind === "embedded";
       this.#play([
         { kind: "preparing" },
-        { kind: "waiting", code: "482913", knocking: false, localOnly },
-        { kind: "waiting", code: "482913", knocking: false, localOnly },
-        { kind: "waiting", code: "482913", knocking: true, localOnly },
-        { kind: "connecting", code: "482913" },
+        { kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly },
+        { kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly },
+        { kind: "waiting", code: "4827-tulip-orbit", knocking: true, localOnly },
+        { kind: "connecting", code: "4827-tulip-orbit" },
         { kind: "connected", sinceMs: 0 },
       ]);
     });
@@ -58,7 +58,7 @@ export class FakeBackend implements Backend {
   again(): Promise<void> {
     return this.#answer("again", () => {
       this.#play([
-        { kind: "connecting", code: "482913" },
+        { kind: "connecting", code: "4827-tulip-orbit" },
         { kind: "connected", sinceMs: 0 },
       ]);
     });

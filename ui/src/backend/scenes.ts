@@ -1,3 +1,4 @@
+import { PICTURES } from "../bindings/code";
 import type { AppView, CallPhase, CallView, DetailsView, QualityView } from "../bindings/view";
 
 /** The app before anything has happened, on a machine with every device and no server. */
@@ -14,6 +15,7 @@ export const idle: AppView = {
       level: 0,
     },
     remote: { microphone: true, camera: true, hasPicture: false },
+    pictures: [],
     notices: [],
   },
   connection: { signaling: "offline", problem: null, peer: "new", path: null },
@@ -81,6 +83,7 @@ function inCall(phase: CallPhase, call: Partial<CallView> = {}): AppView {
     ...at(phase, {
       local: { ...idle.call.local, level: 0.4 },
       remote: { microphone: true, camera: true, hasPicture: true },
+      pictures: PICTURES.slice(0, 6).map(([picture, name]) => ({ picture, name })),
       ...call,
     }),
     connection: {
@@ -108,20 +111,20 @@ export const scenes: Record<string, AppView> = {
       path: null,
     },
   },
-  waiting: at({ kind: "waiting", code: "482913", knocking: false, localOnly: true }),
+  waiting: at({ kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: true }),
   "sound-only": at(
-    { kind: "waiting", code: "482913", knocking: false, localOnly: true },
+    { kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: true },
     {
       local: { ...idle.call.local, camera: false, hasCamera: false, cameraName: "" },
       notices: [{ code: "no-camera", text: "No camera was found; the call has sound only.", action: "open-settings" }],
     },
   ),
   private: at(
-    { kind: "waiting", code: "482913", knocking: false, localOnly: true },
+    { kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: true },
     { local: { ...idle.call.local, microphone: false, camera: false } },
   ),
   "no-devices": at(
-    { kind: "waiting", code: "482913", knocking: false, localOnly: true },
+    { kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: true },
     {
       local: { ...idle.call.local, hasMicrophone: false, hasCamera: false },
       notices: [
@@ -134,10 +137,10 @@ export const scenes: Record<string, AppView> = {
     ...at({ kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: false }),
     server: { kind: "custom", url: "wss://calls.example.org" },
   },
-  knocking: at({ kind: "waiting", code: "482913", knocking: true, localOnly: true }),
-  joining: at({ kind: "joining", code: "482913", ahead: 0 }),
-  "in-line": at({ kind: "joining", code: "482913", ahead: 2 }),
-  connecting: at({ kind: "connecting", code: "482913" }),
+  knocking: at({ kind: "waiting", code: "4827-tulip-orbit", knocking: true, localOnly: true }),
+  joining: at({ kind: "joining", code: "4827-tulip-orbit", ahead: 0 }),
+  "in-line": at({ kind: "joining", code: "4827-tulip-orbit", ahead: 2 }),
+  connecting: at({ kind: "connecting", code: "4827-tulip-orbit" }),
   connected: inCall(connected),
   muted: inCall(connected, {
     local: { ...idle.call.local, microphone: false, camera: false },
@@ -192,10 +195,40 @@ export const scenes: Record<string, AppView> = {
   }),
   "no-such-room": at({
     kind: "ended",
-    reason: { code: "no-such-room", text: "No one is waiting on 482 913. Check the number, or ask for a new code." },
+    reason: { code: "no-such-room", text: "No one is waiting on 4827. Check the number, or ask for a new code." },
     durationMs: null,
     canAgain: true,
   }),
+  "wrong-words": at({
+    kind: "ended",
+    reason: {
+      code: "wrong-words",
+      text: "The words don't match: a typo, or somebody in between. Check the code with the other person and enter it again, or ask for a new one.",
+    },
+    durationMs: null,
+    canAgain: false,
+  }),
+  burnt: at({
+    kind: "ended",
+    reason: {
+      code: "burnt",
+      text: "Three tries with wrong words: this code is burnt, and nobody got in. Start a new call for a new code.",
+    },
+    durationMs: null,
+    canAgain: false,
+  }),
+  guessed: at(
+    { kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: false },
+    {
+      notices: [
+        {
+          code: "wrong-guess",
+          text: "Somebody entered this code with words that don't match: a typo, or someone guessing. Nobody got in. 2 tries are left before the code is burnt.",
+          action: null,
+        },
+      ],
+    },
+  ),
   servers: {
     ...idle,
     server: { kind: "custom", url: "wss://calls.example.org" },
