@@ -26,7 +26,7 @@ fn create(server: &ServerProcess, microphone: &str, more: &[&str]) -> (Process, 
     let process = cli(&server.address, &["create"], microphone, more);
     let waiting = state(&process, "waiting");
     let code = waiting["code"].as_str().unwrap().to_owned();
-    assert!(code.len() == 6 && code.bytes().all(|b| b.is_ascii_digit()), "{code}");
+    assert!(visavis_engine::signaling::RoomCode::parse(&code).is_ok_and(|read| read.to_string() == code), "{code}");
     (process, code)
 }
 
@@ -131,10 +131,36 @@ fn the_other_way_of_hanging_up_and_a_peer_that_vanishes() {
     state(&bob, "disconnected");
 }
 
+/// Words that aren't those of `code`, with its number.
+fn other_words(code: &str) -> String {
+    let number = code.split('-').next().unwrap();
+    let other = format!("{number}-tulip-orbit");
+    if other == code { format!("{number}-waffle-kayak") } else { other }
+}
+
+#[test]
+fn wrong_words_are_told_to_both_and_the_third_burns_the_code() {
+    let server = ServerProcess::start();
+    let (mut ann, code) = create(&server, "none", &[]);
+    let pictures = |process: &Process| process.event("verified", |_| true)["pictures"].clone();
+    for left in [2, 1, 0] {
+        let mut guesser = cli(&server.address, &["join", &other_words(&code)], "none", &[]);
+        assert_eq!(state(&guesser, "closed")["reason"], "wrong-words");
+        assert_eq!(guesser.wait().code(), Some(4));
+        assert_eq!(ann.event("wrong-guess", |_| true)["left"], left);
+    }
+    assert_eq!(state(&ann, "closed")["reason"], "burnt");
+    assert_eq!(ann.wait().code(), Some(7));
+
+    let (ann, code) = create(&server, "none", &[]);
+    let bob = cli(&server.address, &["join", &code], "none", &[]);
+    assert_eq!(pictures(&ann), pictures(&bob));
+}
+
 #[test]
 fn each_way_into_no_call_has_its_own_reason_and_exit_code() {
     let server = ServerProcess::start();
-    let mut nobody = cli(&server.address, &["join", "000000"], "none", &[]);
+    let mut nobody = cli(&server.address, &["join", "000000-tulip-orbit"], "none", &[]);
     assert_eq!(state(&nobody, "closed")["reason"], "no-such-room");
     assert_eq!(nobody.wait().code(), Some(4));
 

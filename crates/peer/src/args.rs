@@ -10,7 +10,8 @@ use visavis_engine::{NoiseSuppression, SoundProcessing, SoundSettings};
 
 /// Video calls without a window: two people, one room code.
 ///
-/// Exit codes: 0 the call took place, 1 something failed, 2 wrong arguments, 3 the server, 4 the code, 5 the path, 6 nobody came.
+/// Exit codes: 0 the call took place, 1 something failed, 2 wrong arguments, 3 the server, 4 the code, 5 the path, 6 nobody came,
+/// 7 somebody was in the way.
 #[derive(Debug, Parser)]
 #[command(name = "visavis-cli", version)]
 pub(crate) struct Args {

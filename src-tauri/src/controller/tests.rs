@@ -205,7 +205,7 @@ async fn two_presses_start_one_call() {
     tokio::join!(ann.controller.start_call(), ann.controller.start_call());
     ann.code().await;
     assert_eq!(ann.controller.lock().running.number, 1);
-    ann.controller.join_call("482713").unwrap();
+    ann.controller.join_call("482713-tulip-orbit").unwrap();
     assert_eq!(ann.controller.lock().running.number, 1);
 }
 
@@ -217,7 +217,7 @@ async fn a_code_that_leads_nowhere_can_be_tried_again() {
     let ann = App::with_file(&Value::Object(to_map(&settings))).await;
     assert_eq!(ann.controller.join_call("tulip").unwrap_err().field.as_deref(), Some("code"));
     assert!(is_idle(&ann.call().phase));
-    ann.controller.join_call("0000").unwrap();
+    ann.controller.join_call("0000-tulip-orbit").unwrap();
     ann.until_phase("over", is_ended).await;
     assert_eq!(ann.end(), "no-such-room");
     assert!(matches!(ann.call().phase, CallPhase::Ended { can_again: true, duration_ms: None, .. }));

@@ -7,7 +7,7 @@ use super::*;
 use crate::view::Side;
 
 fn code() -> RoomCode {
-    RoomCode::parse("482713").unwrap()
+    RoomCode::parse("482713-tulip-orbit").unwrap()
 }
 
 const ON: MediaState = MediaState { microphone: true, camera: true };
@@ -18,9 +18,15 @@ fn a_call_from_the_code_to_its_end() {
     let mut model = Model::idle();
     model.begin(None, ON, true);
     model.apply(now, &Event::State(CallState::Waiting { code: code() }));
-    assert_eq!(model.call(now).phase, CallPhase::Waiting { code: "482713".into(), knocking: false, local_only: true });
+    assert_eq!(
+        model.call(now).phase,
+        CallPhase::Waiting { code: "482713-tulip-orbit".into(), knocking: false, local_only: true }
+    );
     model.apply(now, &Event::State(CallState::Verifying));
-    assert_eq!(model.call(now).phase, CallPhase::Waiting { code: "482713".into(), knocking: true, local_only: true });
+    assert_eq!(
+        model.call(now).phase,
+        CallPhase::Waiting { code: "482713-tulip-orbit".into(), knocking: true, local_only: true }
+    );
     model.apply(now, &Event::State(CallState::Connected { since: now }));
     let later = now + Duration::from_secs(5);
     assert_eq!(model.call(later).phase, CallPhase::Connected { since_ms: 5000 });
@@ -111,9 +117,9 @@ fn a_joiner_sees_the_line() {
     let mut model = Model::idle();
     model.begin(Some(code()), ON, false);
     model.apply(now, &Event::InLine { ahead: 2 });
-    assert_eq!(model.call(now).phase, CallPhase::Joining { code: "482713".into(), ahead: 2 });
+    assert_eq!(model.call(now).phase, CallPhase::Joining { code: "482713-tulip-orbit".into(), ahead: 2 });
     model.apply(now, &Event::State(CallState::Verifying));
-    assert_eq!(model.call(now).phase, CallPhase::Joining { code: "482713".into(), ahead: 0 });
+    assert_eq!(model.call(now).phase, CallPhase::Joining { code: "482713-tulip-orbit".into(), ahead: 0 });
     let refused = CloseReason::ServerRefused { code: "line-full".into(), text: "too many".into() };
     assert_eq!(model.apply(now, &Event::State(CallState::Closed(refused))), Changed::ALL);
     let CallPhase::Ended { reason, can_again, .. } = model.call(now).phase else { panic!("not ended") };
@@ -167,4 +173,34 @@ fn a_server_that_isnt_there_is_named_before_the_call_and_no_trouble_in_it() {
     assert_eq!(notice, "Signalling server unreachable; your call goes on. Nothing listens there.");
     model.apply(now, &Event::Signaling(call::SignalingState::Online));
     assert_eq!(model.call(now).notices, []);
+}
+
+#[test]
+fn guesses_are_told_until_the_other_is_proved() {
+    let now = Instant::now();
+    let mut model = Model::idle();
+    model.begin(None, ON, false);
+    model.apply(now, &Event::State(CallState::Waiting { code: code() }));
+    model.apply(now, &Event::WrongGuess { left: 2 });
+    assert!(model.call(now).notices[0].text.contains("2 tries are left"), "{:?}", model.call(now).notices);
+    model.apply(now, &Event::WrongGuess { left: 1 });
+    let shown = model.call(now);
+    assert_eq!(shown.notices.len(), 1);
+    assert!(shown.notices[0].text.contains("One try is left"));
+    assert!(shown.pictures.is_empty());
+    model.apply(now, &Event::Verified([call::Emoji { picture: "🦊", name: "fox" }; 6]));
+    let shown = model.call(now);
+    assert!(shown.notices.is_empty());
+    assert_eq!(shown.pictures[5], PictureView { picture: "🦊".into(), name: "fox".into() });
+}
+
+#[test]
+fn wrong_words_and_a_burnt_code_are_not_sent_again() {
+    for reason in [CloseReason::WrongWords, CloseReason::Burnt] {
+        let now = Instant::now();
+        let mut model = Model::idle();
+        model.begin(Some(code()), ON, false);
+        model.apply(now, &Event::State(CallState::Closed(reason)));
+        assert!(matches!(model.call(now).phase, CallPhase::Ended { can_again: false, .. }));
+    }
 }
