@@ -109,8 +109,8 @@ describe("start", () => {
     await waitFor(() => {
       expect((field as HTMLInputElement).value).toBe("4827 tulip-");
     });
-    type(field, "4827 tulip-or");
-    await screen.findByText(/orbit · orchid/);
+    type(field, "4827 tulip-ox");
+    await screen.findByText("oxbow · oxygen");
   });
 
   it("says what is wrong with a word, and which was meant", async () => {

@@ -412,7 +412,7 @@ fn an_address_made_up() {
 
 /// Two friends knock; the server gives the creator the second one's half in the first one's exchange.
 #[test]
-fn one_joiners_half_in_anothers_exchange() {
+fn the_half_of_another_in_a_joiners_exchange() {
     let mut world = World::new();
     world.create();
     let other = world.code();
