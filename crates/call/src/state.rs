@@ -225,11 +225,11 @@ impl fmt::Display for CloseReason {
             ),
             Self::Tampered { reason } => write!(
                 f,
-                "Somebody between you and the other person tampered with the call: {reason}. Nothing was sent to them. Try \
+                "Somebody between you and the other person tampered with the call: {reason}. No picture or sound was sent. Try \
                  again with a new code, perhaps over another server."
             ),
             Self::WrongCertificate => f.write_str(
-                "What answered isn't the other person's app. Nothing was sent to it. Try again with a new code.",
+                "What answered isn't the other person's app. No picture or sound was sent to it. Try again with a new code.",
             ),
             Self::Dismissed => f.write_str(
                 "The other person's app couldn't use what this one sent. Try again; if that doesn't help, both need the \

@@ -70,7 +70,7 @@ fn dropped(world: &World, who: usize) -> Option<u32> {
         CallEvent::Dropped { count } => Some(count),
         _ => None,
     };
-    world.events(who).into_iter().filter_map(count).last()
+    world.events(who).into_iter().rev().find_map(count)
 }
 
 /// Nobody was connected, and nothing of the other's was ever handed to a peer connection of the creator.

@@ -236,8 +236,14 @@ fn why_refused(error: &ExchangeError) -> CloseReason {
         | ExchangeError::Malformed(_)
         | ExchangeError::TooLarge { .. }
         | ExchangeError::Seal(SealError::Content(_) | SealError::Body(_)) => CloseReason::BadMessage { reason },
-        // The enums may grow.
-        _ => CloseReason::Tampered { reason },
+        // The enum may grow.
+        ExchangeError::Reflected
+        | ExchangeError::Point(_)
+        | ExchangeError::SidSeen
+        | ExchangeError::OutOfTurn { .. }
+        | ExchangeError::TooEarly
+        | ExchangeError::Seal(_)
+        | _ => CloseReason::Tampered { reason },
     }
 }
 
