@@ -24,8 +24,8 @@ mod seal;
 pub mod server;
 mod timer;
 pub mod token;
-pub mod work;
 pub mod words;
+pub mod work;
 
 pub use body::Body;
 pub use code::{CodeError, Nameplate, RoomCode};
