@@ -116,7 +116,7 @@ impl<P> Pacer<P> {
                 self.bytes += size;
                 self.resends.push_back(waiting);
             }
-            Kind::Video => {
+            Kind::Video | Kind::Repair => {
                 self.bytes += size;
                 self.video.push_back(waiting);
             }

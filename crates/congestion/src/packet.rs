@@ -13,6 +13,8 @@ pub enum Kind {
     Video,
     /// A lost packet sent again (RFC 4588).
     Resend,
+    /// What lost packets of pictures are made good from (forward error correction): leaves right behind them.
+    Repair,
     /// Sent only so that a probe has something to measure; the receiver ignores it.
     Padding,
 }
@@ -66,7 +68,7 @@ impl Limits {
 /// What is known of the path.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// What everything together may send: audio, video, resends.
+    /// What everything together may send: audio, video, repairs, resends.
     pub target: BitRate,
     /// How fast the pacer lets a waiting picture go.
     pub pacing: BitRate,

@@ -56,7 +56,7 @@ impl Trace {
         match kind {
             Kind::Padding => self.padding += bits,
             Kind::Resend => self.resent += bits,
-            Kind::Audio | Kind::Video => {}
+            Kind::Audio | Kind::Video | Kind::Repair => {}
         }
     }
 
