@@ -75,6 +75,7 @@ replays!(
     sound,
     rtp,
     rtcp,
+    repair,
     description,
     datagrams,
     congestion,

@@ -25,6 +25,7 @@ mod pace;
 mod privacy;
 mod queue;
 mod receive;
+pub mod repair;
 mod sdp;
 mod send;
 mod shared;

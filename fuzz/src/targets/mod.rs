@@ -21,6 +21,7 @@ pub(crate) const ALL: &[Target] = &[
     Target { name: "sound", run: media::sound, max_len: 8 * KIB },
     Target { name: "rtp", run: peer::rtp, max_len: 2 * KIB },
     Target { name: "rtcp", run: peer::rtcp, max_len: 2 * KIB },
+    Target { name: "repair", run: peer::repair, max_len: 8 * KIB },
     Target { name: "description", run: peer::description, max_len: 16 * KIB },
     Target { name: "datagrams", run: peer::datagrams, max_len: 8 * KIB },
     Target { name: "congestion", run: congestion::congestion, max_len: 8 * KIB },

@@ -1,6 +1,7 @@
 //! The peer connection: descriptions and candidates of the other side, datagrams of anybody, and the packets of a peer
 //! that was let in.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use futures::future::poll_fn;
 use rtc::rtp::packet::Packet;
 use rtc::shared::marshal::Unmarshal;
 use visavis_testkit::net::World;
+use visavis_transport::repair::{RepairDecoder, RepairEncoder, Source};
 use visavis_transport::runtime::{AsyncUdpSocket, Runtime, Transmit};
 use visavis_transport::{
     Candidate, Certificate, Fingerprint, Transport, TransportConfig, TransportEvent, media_queues,
@@ -115,4 +117,44 @@ pub(crate) fn rtp(data: &[u8]) {
 pub(crate) fn rtcp(data: &[u8]) {
     let mut data = data;
     let _ = rtc::rtcp::packet::unmarshal(&mut data);
+}
+
+/// A stream of video whose packets get lost, its repair packets, and repair packets that nobody sound would send.
+pub(crate) fn repair(data: &[u8]) {
+    let mut input = Bytes::new(data);
+    let mut encoder = RepairEncoder::default();
+    let mut decoder = RepairDecoder::<Vec<u8>>::default();
+    let (mut sequence, mut timestamp, mut number) = (input.word(), input.long(), input.word());
+    let mut sent = BTreeMap::new();
+    let (mut forged, mut repairs) = (false, 0_usize);
+    while !input.is_empty() {
+        let what = input.byte();
+        if what & 3 == 3 {
+            forged = true;
+            repairs += 1;
+            let _ = decoder.repair(input.word(), input.chunk());
+        } else {
+            sequence = sequence.wrapping_add(1);
+            timestamp = timestamp.wrapping_add(if what & 4 == 0 { 0 } else { u32::from(input.word()) });
+            let payload = input.chunk().to_vec();
+            let packet = Source { sequence, timestamp, marker: what & 8 != 0, payload };
+            let due = encoder.protect(packet.clone(), f64::from(what >> 4) / 8.0);
+            if what & 1 == 0 {
+                decoder.media(packet.clone());
+            } else {
+                sent.insert(sequence, packet);
+            }
+            for _ in 0..due {
+                number = number.wrapping_add(1);
+                repairs += 1;
+                let payload = encoder.repair(number, true).unwrap_or_else(|| panic!("one is due"));
+                let _ = decoder.repair(number, &payload);
+            }
+        }
+        while let Some(packet) = decoder.poll() {
+            repairs = repairs.checked_sub(1).unwrap_or_else(|| panic!("more comes out than went in"));
+            // The window is far shorter than a round of the numbers, and an input than that.
+            assert!(forged || sent.remove(&packet.sequence) == Some(packet), "something false was worked out");
+        }
+    }
 }
