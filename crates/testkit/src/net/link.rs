@@ -1,9 +1,18 @@
-//! One direction between two hosts: delay, jitter, loss, rate with a drop-tail queue, blackouts.
+//! One direction between two hosts: delay, jitter, loss one by one or in bursts, rate with a drop-tail queue, blackouts.
 
 use std::time::{Duration, Instant};
 
 /// What IPv4 and UDP add to a datagram.
 const HEADER_BYTES: usize = 28;
+
+/// Loss in bursts (Gilbert's model): each packet may begin a burst, and each packet of a burst, all of which are lost, may be its end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bursts {
+    /// The chance of a packet to be the first of a burst, 0 to 1.
+    pub begin: f64,
+    /// The chance of the packet after a lost one to get through, 0 to 1.
+    pub end: f64,
+}
 
 /// How one direction between two hosts treats packets.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +25,8 @@ pub struct LinkConfig {
     pub reorder: bool,
     /// Share of packets lost, 0 to 1, each on its own.
     pub loss: f64,
+    /// Packets lost in bursts, besides.
+    pub bursts: Option<Bursts>,
     /// Bits per second, IP and UDP headers included; none: no limit.
     pub rate_bps: Option<u64>,
     /// Bytes that wait where the rate is limited; what comes when they are full is dropped.
@@ -29,6 +40,7 @@ impl Default for LinkConfig {
             jitter: Duration::ZERO,
             reorder: false,
             loss: 0.0,
+            bursts: None,
             rate_bps: None,
             buffer_bytes: 64 * 1024,
         }
@@ -65,6 +77,7 @@ pub(crate) struct Link {
     busy_until: Option<Instant>,
     last_arrival: Option<Instant>,
     dark_until: Option<Instant>,
+    in_burst: bool,
 }
 
 impl Link {
@@ -76,10 +89,11 @@ impl Link {
     pub(crate) fn send(&mut self, now: Instant, bytes: usize, rng: &mut Rng) -> Fate {
         // Drawn for each packet, whatever happens to it, so that one setting doesn't shift the dice of another.
         let (loss, jitter) = (rng.unit(), rng.unit());
+        let burst = self.config.bursts.is_some_and(|bursts| self.bursts(bursts, rng.unit()));
         if self.dark_until.is_some_and(|until| now < until) {
             return Fate::Dark;
         }
-        if loss < self.config.loss {
+        if loss < self.config.loss || burst {
             return Fate::Lost;
         }
         let Some(departure) = self.departure(now, bytes + HEADER_BYTES) else { return Fate::Overflowed };
@@ -89,6 +103,11 @@ impl Link {
         }
         self.last_arrival = Some(arrival);
         Fate::Arrives(arrival - now)
+    }
+
+    fn bursts(&mut self, bursts: Bursts, dice: f64) -> bool {
+        self.in_burst = if self.in_burst { dice >= bursts.end } else { dice < bursts.begin };
+        self.in_burst
     }
 
     fn departure(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
@@ -152,6 +171,19 @@ mod tests {
         assert!((900..1100).contains(&lost(7)), "{}", lost(7));
         assert_eq!(lost(7), lost(7));
         assert_ne!(lost(7), lost(8));
+    }
+
+    #[test]
+    fn bursts_are_as_many_and_as_long_as_was_asked_for() {
+        let bursts = Some(Bursts { begin: 0.03, end: 0.25 });
+        let mut link = Link { config: LinkConfig { bursts, ..LinkConfig::default() }, ..Link::default() };
+        let (now, mut rng) = (Instant::now(), Rng::new(4));
+        let fates: Vec<_> = (0..50_000).map(|_| link.send(now, 100, &mut rng) == Fate::Lost).collect();
+        let lost = fates.iter().filter(|lost| **lost).count();
+        let runs = fates.windows(2).filter(|pair| !pair[0] && pair[1]).count();
+        // 3 of 28 are lost, four at a time.
+        assert!((5000..5700).contains(&lost), "{lost}");
+        assert!((3.8..4.2).contains(&(lost as f64 / runs as f64)), "{lost} in {runs}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod signaling;
 mod socket;
 mod world;
 
-pub use link::{Fate, LinkConfig};
+pub use link::{Bursts, Fate, LinkConfig};
 pub use runtime::HostRuntime;
 pub use signaling::SignalingServer;
 pub use world::{Travel, World};
