@@ -61,11 +61,11 @@ impl Ladder {
         self.frame_rate = frame_rate.max(1);
     }
 
-    /// What to encode now, where `rate` is what video and its resends may take on the wire and `loss` the share of
-    /// packets that are lost and will be sent again.
-    pub fn update(&mut self, now: Instant, rate: BitRate, loss: f64) -> Rung {
-        let resent = if loss.is_finite() { loss.clamp(0.0, 0.5) } else { 0.0 };
-        let encoder = rate.bps() as f64 * (1.0 - resent);
+    /// What to encode now, where `rate` is what video may take on the wire with all that is done against losses, and
+    /// `share` what new pictures get of it ([`Protection::media_share`](crate::Protection::media_share)).
+    pub fn update(&mut self, now: Instant, rate: BitRate, share: f64) -> Rung {
+        let share = if share.is_finite() { share.clamp(0.25, 1.0) } else { 1.0 };
+        let encoder = rate.bps() as f64 * share;
         self.began.get_or_insert(now);
         let rung = self.step(now, encoder);
         self.rung = Some(rung);
@@ -129,35 +129,35 @@ mod tests {
     fn steps_down_at_once_and_up_late() {
         let mut ladder = Ladder::new(Size::HD, 30);
         let mut now = start();
-        assert_eq!(ladder.update(now, BitRate::from_kbps(2_000), 0.0).size, Size::HD);
+        assert_eq!(ladder.update(now, BitRate::from_kbps(2_000), 1.0).size, Size::HD);
         now += AT_FIRST;
-        assert_eq!(ladder.update(now, BitRate::from_kbps(400), 0.0).size, Size::NHD);
+        assert_eq!(ladder.update(now, BitRate::from_kbps(400), 1.0).size, Size::NHD);
         now += Duration::from_millis(100);
-        assert_eq!(ladder.update(now, BitRate::from_kbps(2_000), 0.0).size, Size::NHD);
+        assert_eq!(ladder.update(now, BitRate::from_kbps(2_000), 1.0).size, Size::NHD);
         now += HOLD_BEFORE_UP;
-        assert_eq!(ladder.update(now, BitRate::from_kbps(2_000), 0.0).size, Size::HD);
+        assert_eq!(ladder.update(now, BitRate::from_kbps(2_000), 1.0).size, Size::HD);
     }
 
     #[test]
     fn climbs_quickly_when_nothing_is_known_yet() {
         let mut ladder = Ladder::new(Size::HD, 30);
         let mut now = start();
-        assert_eq!(ladder.update(now, BitRate::from_kbps(500), 0.0).size, Size::NHD);
-        ladder.update(now, BitRate::from_kbps(2_000), 0.0);
+        assert_eq!(ladder.update(now, BitRate::from_kbps(500), 1.0).size, Size::NHD);
+        ladder.update(now, BitRate::from_kbps(2_000), 1.0);
         now += HOLD_AT_FIRST;
-        assert_eq!(ladder.update(now, BitRate::from_kbps(2_000), 0.0).size, Size::HD);
+        assert_eq!(ladder.update(now, BitRate::from_kbps(2_000), 1.0).size, Size::HD);
     }
 
     #[test]
     fn takes_frames_away_only_from_the_smallest_picture() {
         let mut ladder = Ladder::new(Size::HD, 30);
-        let rung = ladder.update(start(), BitRate::from_kbps(70), 0.0);
+        let rung = ladder.update(start(), BitRate::from_kbps(70), 1.0);
         assert_eq!((rung.size, rung.frame_rate), (Size::SMALL, 15));
     }
 
     #[test]
-    fn leaves_room_for_resends() {
+    fn leaves_room_for_what_is_done_against_losses() {
         let mut ladder = Ladder::new(Size::HD, 30);
-        assert_eq!(ladder.update(start(), BitRate::from_kbps(1_000), 0.2).rate, BitRate::from_kbps(800));
+        assert_eq!(ladder.update(start(), BitRate::from_kbps(1_000), 0.8).rate, BitRate::from_kbps(800));
     }
 }

@@ -57,7 +57,7 @@ impl Adapter {
             self.source = frame.size();
             self.ladder.set_source(self.source, self.fps);
         }
-        let rung = self.ladder.update(now, outlook.video, outlook.loss);
+        let rung = self.ladder.update(now, outlook.video, outlook.media_share);
         let rate = payload_rate(rung.rate, rung.frame_rate);
         let limited = rate < self.ceiling || rung.size != self.source || rung.frame_rate < self.fps;
         let target = VideoTarget { rate: rate.min(self.ceiling).max(LEAST_RATE), fps: rung.frame_rate };

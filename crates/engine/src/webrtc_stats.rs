@@ -107,6 +107,11 @@ pub struct InboundVideo {
     pub freeze_count: u64,
     pub total_freezes_duration: f64,
     pub pli_count: u32,
+    pub fec_packets_received: u64,
+    pub fec_bytes_received: u64,
+    pub fec_packets_discarded: u64,
+    /// Not the W3C's: packets that were lost and worked out from those.
+    pub fec_packets_recovered: u64,
 }
 
 /// What sound has besides.
@@ -173,6 +178,10 @@ pub struct OutboundVideo {
     pub total_encode_time: f64,
     pub quality_limitation_reason: crate::counters::QualityLimitation,
     pub pli_count: u32,
+    /// Not the W3C's any more: repair packets, beside `packetsSent`.
+    pub fec_packets_sent: u64,
+    /// Not the W3C's any more: their payload bytes.
+    pub fec_bytes_sent: u64,
 }
 
 /// A microphone or a camera.

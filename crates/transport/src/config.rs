@@ -23,6 +23,8 @@ pub struct TransportConfig {
     pub certificate: Option<Certificate>,
     /// Between what the rate of all that is sent moves, headers included, and where it begins.
     pub rates: Limits,
+    /// Protect video against losses in advance ([`crate::repair`]), where the path asks for it and the other side can use it.
+    pub forward_error_correction: bool,
 }
 
 impl Default for TransportConfig {
@@ -32,7 +34,14 @@ impl Default for TransportConfig {
             start: BitRate::from_kbps(600),
             ceiling: BitRate::from_kbps(3_500),
         };
-        Self { ice_servers: Vec::new(), relay_only: false, bind: Vec::new(), certificate: None, rates }
+        Self {
+            ice_servers: Vec::new(),
+            relay_only: false,
+            bind: Vec::new(),
+            certificate: None,
+            rates,
+            forward_error_correction: true,
+        }
     }
 }
 

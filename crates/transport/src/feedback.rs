@@ -56,11 +56,11 @@ pub(crate) fn registry(
     configure_twcc_receiver_only(registry, engine).map_err(stopped)
 }
 
-/// The SSRCs of our video (RFC 3550) and of its repairs (RFC 4588).
+/// The SSRCs of our video (RFC 3550) and of what is sent again of it (RFC 4588).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct VideoSsrcs {
     pub(crate) ssrc: u32,
-    pub(crate) repair: u32,
+    pub(crate) resend: u32,
 }
 
 /// Above all that records arrivals.
@@ -85,7 +85,7 @@ pub(crate) struct RemoteView {
 /// One of our streams and the sender reports that the other side's next report may refer to.
 struct Watched {
     ssrc: u32,
-    repair: Option<u32>,
+    resend: Option<u32>,
     clock_hz: u32,
     /// The latest sender reports: middle 32 bits of the NTP time, and when it went out.
     reported: VecDeque<(u32, Instant)>,
@@ -117,15 +117,15 @@ struct FeedbackWatch {
 
 impl FeedbackWatch {
     fn new(shared: Arc<Shared>, video: VideoSsrcs, audio_ssrc: u32) -> Self {
-        let stream = |ssrc, repair, clock_hz| Watched {
+        let stream = |ssrc, resend, clock_hz| Watched {
             ssrc,
-            repair,
+            resend,
             clock_hz,
             reported: VecDeque::new(),
             view: RemoteView::default(),
         };
         let streams =
-            [stream(video.ssrc, Some(video.repair), VIDEO_CLOCK_HZ), stream(audio_ssrc, None, AUDIO_CLOCK_HZ)];
+            [stream(video.ssrc, Some(video.resend), VIDEO_CLOCK_HZ), stream(audio_ssrc, None, AUDIO_CLOCK_HZ)];
         Self { shared, streams, last_request: None, read: VecDeque::new(), write: VecDeque::new() }
     }
 
@@ -186,7 +186,7 @@ impl FeedbackWatch {
     }
 
     fn resent(&mut self, ssrc: u32, bytes: usize) {
-        let stream = self.streams.iter_mut().find(|stream| stream.ssrc == ssrc || stream.repair == Some(ssrc));
+        let stream = self.streams.iter_mut().find(|stream| stream.ssrc == ssrc || stream.resend == Some(ssrc));
         if let Some(stream) = stream {
             stream.view.resent += 1;
             stream.view.resent_bytes += bytes as u64;

@@ -23,6 +23,7 @@ mod media;
 mod outlook;
 mod pace;
 mod privacy;
+mod protected;
 mod queue;
 mod receive;
 pub mod repair;

@@ -1,4 +1,4 @@
-//! Which media we offer, and the way out for RTP packets (RFC 3550, RFC 4588, RFC 6184, RFC 7587).
+//! Which media we offer, and the way out for RTP packets (RFC 3550, RFC 4588, RFC 5956, RFC 6184, RFC 7587).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -9,7 +9,7 @@ use rtc::rtp::header::Header;
 use rtc::rtp::packet::Packet;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
-    RTCRtpRtxParameters, RtpCodecKind,
+    RTCRtpFecParameters, RTCRtpRtxParameters, RtpCodecKind,
 };
 use visavis_frame::{AUDIO_CLOCK_HZ, BitRate, RtpPacket, VIDEO_CLOCK_HZ};
 use webrtc::media_stream::track_local::TrackLocal;
@@ -25,12 +25,15 @@ const H264_CONSTRAINED: &str = "level-asymmetry-allowed=1;packetization-mode=1;p
 /// Baseline: what some browsers offer first. A constrained stream is one of these, too.
 const H264_BASELINE: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f";
 const OPUS: &str = "minptime=10;useinbandfec=1";
+/// Repair packets ([`crate::repair`]). Not a registered name: no browser knows it, and none is told of the stream. The library
+/// takes every name that begins like this for forward error correction.
+const REPAIR: &str = "video/flexfec-rlc";
 
 /// No payload type is agreed on: this kind of media isn't sent.
 const NONE: u8 = u8::MAX;
 
 /// The codecs, in the order of preference. Payload types are those that browsers use, for the reader of a trace.
-pub(crate) fn media_engine() -> Result<MediaEngine, TransportError> {
+pub(crate) fn media_engine(repairs: bool) -> Result<MediaEngine, TransportError> {
     let mut engine = MediaEngine::default();
     let video = [(H264_CONSTRAINED, 102), (H264_BASELINE, 104)];
     for (fmtp, payload_type) in video {
@@ -38,6 +41,10 @@ pub(crate) fn media_engine() -> Result<MediaEngine, TransportError> {
         engine.register_codec(h264, RtpCodecKind::Video).map_err(stopped)?;
         let rtx = RTCRtpCodecParameters { rtp_codec: rtx(payload_type), payload_type: payload_type + 1 };
         engine.register_codec(rtx, RtpCodecKind::Video).map_err(stopped)?;
+    }
+    if repairs {
+        let repair = RTCRtpCodecParameters { rtp_codec: accompanying(REPAIR, String::new()), payload_type: 118 };
+        engine.register_codec(repair, RtpCodecKind::Video).map_err(stopped)?;
     }
     let opus = RTCRtpCodecParameters { rtp_codec: opus(), payload_type: 111 };
     engine.register_codec(opus, RtpCodecKind::Audio).map_err(stopped)?;
@@ -57,11 +64,16 @@ fn h264(fmtp: &str) -> RTCRtpCodec {
 
 /// The format of a stream that repairs one of that payload type (RFC 4588, section 8.6).
 fn rtx(repairs: u8) -> RTCRtpCodec {
+    accompanying(MIME_TYPE_RTX, format!("apt={repairs}"))
+}
+
+/// A format for what isn't media itself but goes with it.
+fn accompanying(mime_type: &str, sdp_fmtp_line: String) -> RTCRtpCodec {
     RTCRtpCodec {
-        mime_type: MIME_TYPE_RTX.to_owned(),
+        mime_type: mime_type.to_owned(),
         clock_rate: VIDEO_CLOCK_HZ,
         channels: 0,
-        sdp_fmtp_line: format!("apt={repairs}"),
+        sdp_fmtp_line,
         rtcp_feedback: Vec::new(),
     }
 }
@@ -80,25 +92,27 @@ fn opus() -> RTCRtpCodec {
 pub(crate) struct Outgoing {
     track: TrackLocalStaticRTP,
     ssrc: u32,
-    /// The source of its repairs, where they are agreed on.
-    repair_ssrc: u32,
+    /// The source of what is sent again, where that is agreed on.
+    resend_ssrc: u32,
     payload_type: AtomicU8,
 }
 
 impl Outgoing {
-    pub(crate) fn video() -> Result<Arc<Self>, TransportError> {
-        Self::new(RtpCodecKind::Video, "video", h264(H264_CONSTRAINED))
+    /// `repairs`: forward error correction may be agreed on.
+    pub(crate) fn video(repairs: bool) -> Result<Arc<Self>, TransportError> {
+        Self::new(RtpCodecKind::Video, "video", h264(H264_CONSTRAINED), repairs)
     }
 
     pub(crate) fn audio() -> Result<Arc<Self>, TransportError> {
-        Self::new(RtpCodecKind::Audio, "audio", opus())
+        Self::new(RtpCodecKind::Audio, "audio", opus(), false)
     }
 
-    fn new(kind: RtpCodecKind, name: &str, codec: RTCRtpCodec) -> Result<Arc<Self>, TransportError> {
-        let (ssrc, repair_ssrc) = (random_ssrc()?, random_ssrc()?);
+    fn new(kind: RtpCodecKind, name: &str, codec: RTCRtpCodec, repairs: bool) -> Result<Arc<Self>, TransportError> {
+        let (ssrc, resend_ssrc, repair_ssrc) = (random_ssrc()?, random_ssrc()?, random_ssrc()?);
         let coding = RTCRtpCodingParameters {
             ssrc: Some(ssrc),
-            rtx: (kind == RtpCodecKind::Video).then_some(RTCRtpRtxParameters { ssrc: repair_ssrc }),
+            rtx: (kind == RtpCodecKind::Video).then_some(RTCRtpRtxParameters { ssrc: resend_ssrc }),
+            fec: repairs.then_some(RTCRtpFecParameters { ssrc: repair_ssrc }),
             ..RTCRtpCodingParameters::default()
         };
         let encoding = RTCRtpEncodingParameters {
@@ -110,15 +124,15 @@ impl Outgoing {
         // One stream for both tracks: receivers keep sound and picture of one stream together.
         let track = MediaStreamTrack::new("visavis".to_owned(), name.to_owned(), name.to_owned(), kind, vec![encoding]);
         let track = TrackLocalStaticRTP::new(track);
-        Ok(Arc::new(Self { track, ssrc, repair_ssrc, payload_type: AtomicU8::new(NONE) }))
+        Ok(Arc::new(Self { track, ssrc, resend_ssrc, payload_type: AtomicU8::new(NONE) }))
     }
 
     pub(crate) const fn ssrc(&self) -> u32 {
         self.ssrc
     }
 
-    pub(crate) const fn repair_ssrc(&self) -> u32 {
-        self.repair_ssrc
+    pub(crate) const fn resend_ssrc(&self) -> u32 {
+        self.resend_ssrc
     }
 
     /// Takes over what the negotiation came to.
@@ -127,7 +141,8 @@ impl Outgoing {
         if sends {
             let parameters = sender.get_parameters().await.map_err(stopped)?;
             let mut codecs = parameters.rtp_parameters.codecs.iter();
-            let media = codecs.find(|codec| !codec.rtp_codec.mime_type.eq_ignore_ascii_case(MIME_TYPE_RTX));
+            let accompanies = |name: &str| [MIME_TYPE_RTX, REPAIR].iter().any(|other| name.eq_ignore_ascii_case(other));
+            let media = codecs.find(|codec| !accompanies(&codec.rtp_codec.mime_type));
             chosen = media.map_or(NONE, |codec| codec.payload_type);
         }
         self.payload_type.store(chosen, Ordering::Release);

@@ -15,6 +15,7 @@ use crate::event::{PeerState, TransportEvent};
 use crate::feedback::RemoteView;
 use crate::outlook::Outlook;
 use crate::pace::PacedRuntime;
+use crate::protected::RepairCounts;
 use crate::queue::{MediaSinks, PacketSink};
 use crate::receive::Terms;
 
@@ -45,8 +46,8 @@ pub(crate) struct Shared {
     round_trip: AtomicU64,
     /// How often the connection came up.
     paths_found: AtomicU32,
-    /// Packets, and their payload bytes, that were lost and came when we had asked for them.
-    repaired: [AtomicU64; 2],
+    /// What was made good, and with what.
+    pub(crate) repairs: RepairCounts,
     /// What the encoders hold, bits per second: video, audio.
     pub(crate) encoding_at: [AtomicU64; 2],
     /// Each goes to the first track of its kind.
@@ -75,7 +76,7 @@ impl Shared {
             outlook: Outlook::default(),
             round_trip: AtomicU64::new(0),
             paths_found: AtomicU32::new(0),
-            repaired: Default::default(),
+            repairs: RepairCounts::default(),
             encoding_at: Default::default(),
             video: Mutex::new(Some(media.video)),
             audio: Mutex::new(Some(media.audio)),
@@ -170,16 +171,6 @@ impl Shared {
         let round_trip = self.round_trip().or_else(|| self.outlook.round_trip()).unwrap_or(USUAL_ROUND_TRIP);
         let patience = REPAIRING.saturating_add(round_trip.saturating_mul(TRIES)).min(LONGEST_PATIENCE);
         Terms { round_trip, patience }
-    }
-
-    pub(crate) fn count_repair(&self, bytes: usize) {
-        self.repaired[0].fetch_add(1, Ordering::Relaxed);
-        self.repaired[1].fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// Packets and payload bytes of video that were lost and came when we had asked for them.
-    pub(crate) fn repaired(&self) -> (u64, u64) {
-        (self.repaired[0].load(Ordering::Relaxed), self.repaired[1].load(Ordering::Relaxed))
     }
 
     /// Where the packets of the first track of a kind go; none for a second.

@@ -69,6 +69,18 @@ pub struct MediaStats {
     pub retransmitted_packets_received: u64,
     /// Their payload bytes (`retransmittedBytesReceived`).
     pub retransmitted_bytes_received: u64,
+    /// Repair packets sent, beside `packets_sent`.
+    pub fec_packets_sent: u64,
+    /// Their payload bytes.
+    pub fec_bytes_sent: u64,
+    /// Repair packets received (`fecPacketsReceived`).
+    pub fec_packets_received: u64,
+    /// Their payload bytes (`fecBytesReceived`).
+    pub fec_bytes_received: u64,
+    /// Repair packets received from which nothing was left to learn (`fecPacketsDiscarded`).
+    pub fec_packets_discarded: u64,
+    /// Packets that were lost and worked out from repair packets.
+    pub fec_packets_recovered: u64,
     /// What the encoder was last asked to hold (`targetBitrate`).
     pub target_bitrate: BitRate,
     /// RTP packets received.
@@ -128,7 +140,12 @@ pub(crate) fn digest(
 
 /// What we alone know: our side of resending, and the rates.
 fn add_own(stats: &mut TransportStats, shared: &Shared) {
-    (stats.video.retransmitted_packets_received, stats.video.retransmitted_bytes_received) = shared.repaired();
+    let (video, repairs) = (&mut stats.video, &shared.repairs);
+    (video.retransmitted_packets_received, video.retransmitted_bytes_received) = repairs.resent.get();
+    (video.fec_packets_sent, video.fec_bytes_sent) = repairs.sent.get();
+    (video.fec_packets_received, video.fec_bytes_received) = repairs.received.get();
+    (video.fec_packets_discarded, _) = repairs.discarded.get();
+    (video.fec_packets_recovered, _) = repairs.recovered.get();
     stats.available_outgoing_bitrate = shared.outlook.available();
     let [video, audio] = shared.encoding_at.each_ref().map(|rate| BitRate::from_bps(rate.load(Ordering::Relaxed)));
     (stats.video.target_bitrate, stats.audio.target_bitrate) = (video, audio);

@@ -121,6 +121,10 @@ impl Moment<'_> {
             freeze_count: counted.freezes.count,
             total_freezes_duration: counted.freezes.length.as_secs_f64(),
             pli_count: self.carried.video.plis_sent,
+            fec_packets_received: self.carried.video.fec_packets_received,
+            fec_bytes_received: self.carried.video.fec_bytes_received,
+            fec_packets_discarded: self.carried.video.fec_packets_discarded,
+            fec_packets_recovered: self.carried.video.fec_packets_recovered,
         };
         let inbound = InboundRtp { video: Some(video), ..self.inbound(&VIDEO, &self.carried.video) };
         StatsEntry::InboundRtp(Box::new(inbound))
@@ -165,6 +169,8 @@ impl Moment<'_> {
             total_encode_time: Duration::from_micros(self.counted.encode_micros).as_secs_f64(),
             quality_limitation_reason: self.counted.limitation,
             pli_count: self.carried.video.plis_received,
+            fec_packets_sent: self.carried.video.fec_packets_sent,
+            fec_bytes_sent: self.carried.video.fec_bytes_sent,
         }
     }
 

@@ -60,13 +60,14 @@ impl Transport {
         let pace = Arc::new(PacedRuntime::new(runtime));
         let runtime: Arc<dyn Runtime> = Arc::clone(&pace) as _;
         let shared = Shared::new(Arc::clone(&runtime), pace, media, events);
-        let (video, audio) = (Outgoing::video()?, Outgoing::audio()?);
-        let mut engine = media::media_engine()?;
+        let repairs = config.forward_error_correction;
+        let (video, audio) = (Outgoing::video(repairs)?, Outgoing::audio()?);
+        let mut engine = media::media_engine(repairs)?;
         let registry = feedback::registry(
             &mut engine,
             &shared,
             config.rates,
-            VideoSsrcs { ssrc: video.ssrc(), repair: video.repair_ssrc() },
+            VideoSsrcs { ssrc: video.ssrc(), resend: video.resend_ssrc() },
             audio.ssrc(),
         )?;
         let privacy = Arc::new(Privacy::new(&config));

@@ -1,7 +1,8 @@
 //! Which packets of a stream are missing, and when to ask for them (RFC 4585, section 6.2.1). Sans-IO.
 //!
-//! A packet that was merely overtaken isn't asked for: a gap is given as long as packets lately came late by. What stays
-//! away is asked for once a round trip, until whoever wants it has given up.
+//! A packet that was merely overtaken isn't asked for: a gap is given as long as packets lately came late by. Nor is one that
+//! repair packets may still make good, which follow their picture. What stays away is asked for once a round trip, until
+//! whoever wants it has given up.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,6 +15,12 @@ const ANSWERING: Duration = Duration::from_millis(10);
 const MAX_REQUESTS: u8 = 10;
 /// How long a gap is given to close by itself, at least and at most.
 const REORDERING: (Duration, Duration) = (Duration::from_millis(3), Duration::from_millis(40));
+/// How long repair packets are waited for at most: a picture's time,
+const REPAIRS: Duration = Duration::from_millis(30);
+/// and no more than this part of the round trip, since a resend that comes quickly is worth more than a saved one.
+const REPAIRS_PART: u32 = 4;
+/// Where none came for so long none are sent.
+const NO_REPAIRS: Duration = Duration::from_secs(2);
 /// How quickly a long patience with reordering is unlearnt: its share that each packet in order takes away.
 const UNLEARN: f64 = 0.002;
 /// A packet that is missing for so long is nobody's any more.
@@ -30,6 +37,10 @@ pub(super) struct Gaps {
     missing: BTreeMap<i64, Missing>,
     /// How long a gap is given to close by itself, beyond the least.
     lateness: Duration,
+    /// When a repair packet last came.
+    repaired: Option<Instant>,
+    /// For what stands below this no repair packets are to come, but those of later pictures.
+    settled: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +71,7 @@ pub(super) enum Came {
 }
 
 impl Gaps {
-    /// Takes note of a packet; `resent`: it came over the repair stream.
+    /// Takes note of a packet; `resent`: it came again, or was worked out from others.
     pub(super) fn came(&mut self, now: Instant, sequence: u16, resent: bool) -> Came {
         let Some(newest) = self.newest else {
             // A repair may come before what it is part of; it says nothing about where the stream is.
@@ -93,12 +104,28 @@ impl Gaps {
         Came::Late
     }
 
+    /// A repair packet came that covers what was sent up to that number; `last`: its picture has no more of them.
+    pub(super) fn repairs(&mut self, now: Instant, newest: u16, last: bool) {
+        self.repaired = Some(now);
+        let Some(before) = self.newest else { return };
+        // As in `came`: what it covers was sent, whether it came or not.
+        let number = before + i64::from(newest.wrapping_sub(before as u16) as i16);
+        if (before + 1..=before + MAX_STEP).contains(&number) {
+            let missing = Missing { noticed: now, asked: None, requests: 0 };
+            self.missing.extend((before + 1..=number).map(|skipped| (skipped, missing)));
+            self.newest = Some(number);
+        }
+        if last && number <= before + MAX_STEP {
+            self.settled = self.settled.max(number + 1);
+        }
+    }
+
     /// The packets to ask for now, which counts as asking.
     pub(super) fn ask(&mut self, now: Instant, terms: Terms) -> Vec<u16> {
         self.forget(now);
-        let first = self.first_wait();
+        let waits = self.waits(now, terms);
         let due = self.missing.iter_mut().filter_map(|(&number, missing)| {
-            (missing.due(first, terms)? <= now).then(|| {
+            (missing.due(waits.of(number), terms)? <= now).then(|| {
                 missing.asked = Some(now);
                 missing.requests += 1;
                 // Truncated as on the wire.
@@ -109,9 +136,16 @@ impl Gaps {
     }
 
     /// When there is something to ask for.
-    pub(super) fn poll_timeout(&self, terms: Terms) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self, now: Instant, terms: Terms) -> Option<Instant> {
+        let waits = self.waits(now, terms);
+        self.missing.iter().filter_map(|(&number, missing)| missing.due(waits.of(number), terms)).min()
+    }
+
+    fn waits(&self, now: Instant, terms: Terms) -> Waits {
         let first = self.first_wait();
-        self.missing.values().filter_map(|missing| missing.due(first, terms)).min()
+        let repairs = self.repaired.is_some_and(|at| now.saturating_duration_since(at) < NO_REPAIRS);
+        let unsettled = if repairs { first.max((terms.round_trip / REPAIRS_PART).min(REPAIRS)) } else { first };
+        Waits { first, unsettled, settled: self.settled }
     }
 
     fn first_wait(&self) -> Duration {
@@ -126,6 +160,22 @@ impl Gaps {
             }
             self.missing.pop_first();
         }
+    }
+}
+
+/// How long what is missing is given before it is asked for first.
+#[derive(Clone, Copy)]
+struct Waits {
+    first: Duration,
+    /// Where repair packets may still come.
+    unsettled: Duration,
+    /// From which number on they may.
+    settled: i64,
+}
+
+impl Waits {
+    const fn of(&self, number: i64) -> Duration {
+        if number < self.settled { self.first } else { self.unsettled }
     }
 }
 
@@ -171,11 +221,11 @@ mod tests {
     fn a_gap_is_asked_for_quickly_and_then_once_a_round_trip() {
         let start = Instant::now();
         let mut gaps = after(start, &[65_534, 2]);
-        assert_eq!(gaps.poll_timeout(TERMS), Some(start + REORDERING.0));
+        assert_eq!(gaps.poll_timeout(start, TERMS), Some(start + REORDERING.0));
         let asked = requests(&mut gaps, start);
         assert_eq!(asked[0], (3, vec![65_535, 0, 1]));
         assert_eq!(asked.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [3, 63, 123, 183, 243]);
-        assert_eq!(gaps.poll_timeout(TERMS), None, "given up");
+        assert_eq!(gaps.poll_timeout(start, TERMS), None, "given up");
     }
 
     #[test]
@@ -196,7 +246,7 @@ mod tests {
         assert_eq!(gaps.came(start + ms(60), 3, true), Came::Late);
         assert_eq!(gaps.came(start + ms(61), 3, true), Came::Known);
         assert_eq!(gaps.came(start + ms(61), 4, false), Came::Known);
-        assert_eq!(gaps.poll_timeout(TERMS), None);
+        assert_eq!(gaps.poll_timeout(start, TERMS), None);
     }
 
     #[test]
@@ -205,12 +255,12 @@ mod tests {
         let mut gaps = after(start, &[1, 3]);
         gaps.came(start + ms(2), 2, false);
         gaps.came(start + ms(2), 5, false);
-        let first = gaps.poll_timeout(TERMS);
+        let first = gaps.poll_timeout(start, TERMS);
         assert_eq!(first, Some(start + ms(2) + REORDERING.0));
         let mut gaps = after(start, &[1, 3]);
         gaps.came(start + ms(20), 2, false);
         gaps.came(start + ms(30), 5, false);
-        let wait = gaps.poll_timeout(TERMS).map(|at| at - start - ms(30));
+        let wait = gaps.poll_timeout(start, TERMS).map(|at| at - start - ms(30));
         assert!(wait.is_some_and(|wait| wait > ms(20) && wait <= ms(25)), "{wait:?}");
         for number in 6..3000 {
             gaps.came(start + ms(40), number, false);
@@ -219,10 +269,41 @@ mod tests {
     }
 
     #[test]
+    fn what_repairs_may_make_good_is_given_their_time() {
+        let start = Instant::now();
+        let mut gaps = after(start, &[1, 3]);
+        gaps.repairs(start, 1, true);
+        assert_eq!(gaps.poll_timeout(start, TERMS), Some(start + TERMS.round_trip / REPAIRS_PART));
+        // Those of this picture have come, and not made it good.
+        gaps.repairs(start + ms(5), 3, true);
+        assert_eq!(gaps.poll_timeout(start + ms(5), TERMS), Some(start + REORDERING.0));
+        assert_eq!(gaps.came(start + ms(6), 2, true), Came::Late);
+        assert_eq!(gaps.poll_timeout(start + ms(6), TERMS), None);
+    }
+
+    #[test]
+    fn repairs_tell_of_an_end_that_was_lost() {
+        let start = Instant::now();
+        let mut gaps = after(start, &[65_534]);
+        gaps.repairs(start, 0, true);
+        assert_eq!(gaps.ask(start + REORDERING.0, TERMS), [65_535, 0]);
+    }
+
+    #[test]
+    fn where_no_repairs_come_any_more_none_are_waited_for() {
+        let start = Instant::now();
+        let mut gaps = after(start, &[1]);
+        gaps.repairs(start, 1, true);
+        let later = start + NO_REPAIRS;
+        gaps.came(later, 3, false);
+        assert_eq!(gaps.poll_timeout(later, TERMS), Some(later + REORDERING.0));
+    }
+
+    #[test]
     fn a_jump_is_another_stream_and_not_a_loss() {
         let start = Instant::now();
         let mut gaps = after(start, &[1, 5000, 5001]);
-        assert_eq!(gaps.poll_timeout(TERMS), None);
+        assert_eq!(gaps.poll_timeout(start, TERMS), None);
         assert_eq!(gaps.came(start, 5003, false), Came::New);
         assert_eq!(gaps.ask(start + ms(10), TERMS), [5002]);
     }
@@ -233,10 +314,14 @@ mod tests {
             let (mut gaps, mut now) = (Gaps::default(), Instant::now());
             for (number, resent, wait) in steps {
                 now += ms(wait);
-                gaps.came(now, number, resent);
+                if resent && number % 7 == 0 {
+                    gaps.repairs(now, number, number % 2 == 0);
+                } else {
+                    gaps.came(now, number, resent);
+                }
                 let asked = gaps.ask(now, TERMS);
                 prop_assert!(asked.len() <= MAX_MISSING);
-                prop_assert!(gaps.poll_timeout(TERMS).is_none_or(|at| at > now));
+                prop_assert!(gaps.poll_timeout(now, TERMS).is_none_or(|at| at > now));
             }
         }
     }

@@ -3,11 +3,13 @@
 //! One interceptor in place of the library's responder, pacer and numbering, since the four need one another: a resend
 //! waits in the pacer like new video, and what the estimate is made of must count it. Video is kept in the [`history`]
 //! once it has left; a NACK (RFC 4585, section 6.2.1) brings it back as RTX (RFC 4588) where that was negotiated, else as
-//! it was. All RTP leaves through the pacer and with a transport-wide number; RTCP passes by.
+//! it was. Where the path asks for it, pictures leave with repair packets behind them ([`shield`]). All RTP leaves through
+//! the pacer and with a transport-wide number; RTCP passes by.
 
 mod history;
 mod meter;
 mod numbers;
+mod shield;
 mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,7 +25,7 @@ use rtc::rtp::packet::Packet as RtpPacket;
 use rtc::sansio::Protocol;
 use rtc::shared::TransportContext;
 use rtc::shared::error::Error;
-use visavis_congestion::{Controller, Kind, Limits, Pacer, Release, Sent};
+use visavis_congestion::{Controller, Kind, Limits, Pacer, PathLoss, Protection, Release, Sent};
 use visavis_frame::BitRate;
 
 use self::meter::{Allowance, Meter};
@@ -35,6 +37,9 @@ use crate::shared::Shared;
 /// Packets that one request may name; a call never has so many in flight at the moment of a loss.
 const MAX_REQUESTED: usize = 512;
 
+/// The round trip that is assumed while none was measured.
+const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(100);
+
 /// Without a word of the other side for so long the path was dark. What came of that says nothing about what it carries.
 const DARK: Duration = Duration::from_millis(800);
 /// Of what a path carried before it went dark, what is sent until it is known better.
@@ -43,7 +48,7 @@ const AFTER_THE_DARK: f64 = 0.7;
 /// What waits in the pacer.
 struct Waiting {
     packet: RtpPacket,
-    /// The media stream that it belongs to, which for RTX isn't the packet's own.
+    /// The media stream that it belongs to, which for resends and repairs isn't the packet's own.
     ssrc: u32,
 }
 
@@ -57,6 +62,9 @@ pub(crate) struct SendSide {
     /// When the other side last told of arrivals, and what the estimate was then.
     told: Option<(Instant, BitRate)>,
     numbers: Numbers,
+    losses: PathLoss,
+    /// What is done against them for video.
+    protection: Protection,
     audio: Meter,
     resends: Allowance,
     /// Bytes of IP and UDP headers.
@@ -78,6 +86,8 @@ impl SendSide {
             controller,
             told: None,
             numbers: Numbers::default(),
+            losses: PathLoss::default(),
+            protection: Protection::default(),
             audio: Meter::default(),
             resends: Allowance::new(now),
             headers: stream::headers(false),
@@ -106,6 +116,7 @@ impl SendSide {
             BitRate::from_bps((target.bps() as f64 * AFTER_THE_DARK) as u64).max(self.limits.floor)
         });
         self.controller = Controller::new(Limits { start, ..self.limits }, now);
+        self.losses = PathLoss::default();
         self.follow(now);
     }
 
@@ -117,6 +128,7 @@ impl SendSide {
         if self.told.is_some_and(|(last, _)| now.saturating_duration_since(last) > DARK) {
             self.begin_anew(now);
         } else {
+            self.losses.on_report(now, &arrivals);
             self.controller.on_feedback(now, &arrivals);
             self.follow(now);
         }
@@ -151,12 +163,32 @@ impl SendSide {
         let numbers = nack.nacks.iter().flat_map(|pair| pair.into_iter()).take(MAX_REQUESTED);
         for number in numbers {
             let Some(packet) = stream.history.again(now, number, round_trip) else { continue };
-            let packet = stream.repaired(packet);
+            let packet = stream.resent(packet);
             let size = stream.size(&packet, self.headers);
             if !self.resends.take(now, rate, size) {
                 break;
             }
             self.pacer.push(now, Kind::Resend, size, Waiting { packet, ssrc: nack.media_ssrc });
+        }
+    }
+
+    /// Sends what a picture's losses may be made good from right behind it.
+    fn protect(&mut self, now: Instant, packet: &RtpPacket) {
+        let Some(stream) = self.streams.get_mut(&packet.header.ssrc) else { return };
+        let Some(shield) = &mut stream.shield else {
+            self.protection = Protection::by_resending(self.controller.estimate().loss);
+            return;
+        };
+        let repairs = shield.protect(packet, self.protection.repairs);
+        if packet.header.marker {
+            let estimate = self.controller.estimate();
+            let round_trip = self.shared.round_trip().or(estimate.round_trip).unwrap_or(UNKNOWN_ROUND_TRIP);
+            let (share, burstiness) = (self.losses.share(), self.losses.burstiness());
+            self.protection = Protection::against(share, burstiness, round_trip, shield.covered());
+        }
+        for repair in repairs {
+            let size = stream.size(&repair, self.headers);
+            self.pacer.push(now, Kind::Repair, size, Waiting { packet: repair, ssrc: packet.header.ssrc });
         }
     }
 
@@ -187,8 +219,10 @@ impl SendSide {
                 self.controller.on_sent(Sent { sequence, at: now, size, kind, probe });
             }
         }
-        if kind == Kind::Audio {
-            self.audio.add(now, size);
+        match kind {
+            Kind::Audio => self.audio.add(now, size),
+            Kind::Repair => self.shared.repairs.sent.add(packet.payload.len()),
+            Kind::Video | Kind::Resend | Kind::Padding => {}
         }
         let mut message = AttributedPacket::new(Packet::Rtp(packet));
         if kind == Kind::Resend {
@@ -201,6 +235,7 @@ impl SendSide {
         let known = Known {
             estimate: self.controller.estimate(),
             audio: self.audio.rate(now),
+            protection: self.protection,
             overdue: self.pacer.is_overdue(now),
             heard: self.told.is_some(),
         };
@@ -237,6 +272,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for SendSide {
             let (kind, size) = (stream.kind, stream.size(rtp, self.headers));
             self.notice_path(now);
             self.pacer.push(now, kind, size, Waiting { packet: rtp.clone(), ssrc: rtp.header.ssrc });
+            if kind == Kind::Video {
+                self.protect(now, rtp);
+            }
             self.release(now);
         } else {
             self.write.push_back(packet);

@@ -1,4 +1,5 @@
-//! One of our streams: its repair stream, its history, and what its packets weigh on the wire.
+//! One of our streams: what is sent again of it, what protects it in advance, its history, and what its packets weigh on
+//! the wire.
 
 use rtc::interceptor::StreamInfo;
 use rtc::rtp::extension::transport_cc_extension::TransportCcExtension;
@@ -9,6 +10,7 @@ use rtc::shared::marshal::{Marshal, MarshalSize};
 use visavis_congestion::Kind;
 
 use super::history::History;
+use super::shield::Shield;
 
 /// What SRTP adds: the tag of AES-GCM (RFC 7714, section 14.2), which both sides prefer.
 const SRTP_TAG: usize = 16;
@@ -21,18 +23,20 @@ pub(super) const fn headers(is_ipv6: bool) -> usize {
 }
 
 /// RTX for a stream (RFC 4588): an SSRC and numbers of its own.
-struct Repair {
+struct Resending {
     ssrc: u32,
     payload_type: u8,
-    /// The payload type of what is repaired.
-    repairs: u8,
+    /// The payload type of what is sent again.
+    resends: u8,
     next: u16,
 }
 
 pub(super) struct Stream {
     pub(super) kind: Kind,
     pub(super) history: History,
-    repair: Option<Repair>,
+    resending: Option<Resending>,
+    /// What protects it in advance, where that was negotiated.
+    pub(super) shield: Option<Shield>,
     /// The header extension with the transport-wide number, where it was negotiated.
     extension: Option<u8>,
 }
@@ -41,15 +45,17 @@ impl Stream {
     pub(super) fn new(info: &StreamInfo) -> Self {
         let is_video = info.mime_type.to_ascii_lowercase().starts_with("video/");
         let extension = info.rtp_header_extensions.iter().find(|extension| extension.uri == TRANSPORT_CC_URI);
-        let repair = info.ssrc_rtx.zip(info.payload_type_rtx);
+        let resending = info.ssrc_rtx.zip(info.payload_type_rtx);
+        let repairs = info.ssrc_fec.zip(info.payload_type_fec);
         Self {
             kind: if is_video { Kind::Video } else { Kind::Audio },
             history: History::default(),
-            // The repair stream's SSRC is random already; its numbers may begin anywhere.
-            repair: repair.map(|(ssrc, payload_type)| Repair {
+            shield: repairs.map(|(ssrc, payload_type)| Shield::new(ssrc, payload_type)),
+            // The stream's SSRC is random already; its numbers may begin anywhere.
+            resending: resending.map(|(ssrc, payload_type)| Resending {
                 ssrc,
                 payload_type,
-                repairs: info.payload_type,
+                resends: info.payload_type,
                 next: (ssrc >> 16) as u16,
             }),
             extension: extension.and_then(|extension| u8::try_from(extension.id).ok()).filter(|&id| id != 0),
@@ -78,9 +84,9 @@ impl Stream {
     }
 
     /// The packet as it is sent again: as RTX where that was negotiated, else as it was.
-    pub(super) fn repaired(&mut self, packet: Packet) -> Packet {
-        match &mut self.repair {
-            Some(repair) if repair.repairs == packet.header.payload_type => repair.wrap(&packet),
+    pub(super) fn resent(&mut self, packet: Packet) -> Packet {
+        match &mut self.resending {
+            Some(resending) if resending.resends == packet.header.payload_type => resending.wrap(&packet),
             _ => packet,
         }
     }
@@ -89,12 +95,12 @@ impl Stream {
     /// from losses, which it couldn't if the packet came once more as it was.
     pub(super) fn padding(&mut self, bytes: usize) -> Option<Packet> {
         let packet = self.history.nearest(bytes)?;
-        let repair = self.repair.as_mut().filter(|repair| repair.repairs == packet.header.payload_type)?;
-        Some(repair.wrap(packet))
+        let resending = self.resending.as_mut().filter(|rtx| rtx.resends == packet.header.payload_type)?;
+        Some(resending.wrap(packet))
     }
 }
 
-impl Repair {
+impl Resending {
     /// RFC 4588, section 4: the original's number in front of its payload.
     fn wrap(&mut self, original: &Packet) -> Packet {
         let header = Header {
@@ -147,9 +153,9 @@ mod tests {
     }
 
     #[test]
-    fn a_resend_is_a_packet_of_the_repair_stream() {
+    fn a_resend_is_a_packet_of_a_stream_of_its_own() {
         let mut stream = Stream::new(&info(true));
-        let (first, second) = (stream.repaired(packet()), stream.repaired(packet()));
+        let (first, second) = (stream.resent(packet()), stream.resent(packet()));
         assert_eq!((first.header.ssrc, first.header.payload_type), (2, 103));
         assert_eq!((first.header.timestamp, first.header.marker), (9, true));
         assert_eq!(first.payload[..3], [0x12, 0x34, 7]);
@@ -157,9 +163,9 @@ mod tests {
     }
 
     #[test]
-    fn without_a_repair_stream_it_is_sent_as_it_was_and_nothing_pads() {
+    fn without_that_stream_it_is_sent_as_it_was_and_nothing_pads() {
         let mut stream = Stream::new(&info(false));
-        assert_eq!(stream.repaired(packet()), packet());
+        assert_eq!(stream.resent(packet()), packet());
         stream.history.add(Instant::now(), packet());
         assert!(stream.padding(100).is_none());
     }
