@@ -119,8 +119,12 @@ pub(crate) struct Equipment {
     pub(crate) media: MediaState,
     pub(crate) sound: SoundSettings,
     pub(crate) opener: Arc<dyn DeviceOpener>,
+    pub(crate) video: VideoSettings,
+    pub(crate) forward_error_correction: bool,
     /// Besides the record of what it sees.
     pub(crate) self_view: Vec<Box<dyn FrameSink>>,
+    /// Besides the record of what the other shows.
+    pub(crate) remote_video: Vec<Box<dyn FrameSink>>,
 }
 
 impl Default for Equipment {
@@ -134,7 +138,10 @@ impl Default for Equipment {
             media: MediaState { microphone: true, camera: true },
             sound: SoundSettings::default(),
             opener: Arc::new(SystemDevices),
+            video: VideoSettings { format: VideoFormat { size: Size::SMALL, fps: FPS }, rate: BitRate::from_kbps(400) },
+            forward_error_correction: true,
             self_view: Vec::new(),
+            remote_video: Vec::new(),
         }
     }
 }
@@ -153,19 +160,25 @@ impl Party {
         let (remote, own) = (Pictures::new(world), Pictures::new(world));
         let mut self_view = with.self_view;
         self_view.push(Box::new(own.clone()));
+        let mut remote_video = with.remote_video;
+        remote_video.push(Box::new(remote.clone()));
         let sound = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&sound);
         let config = CallConfig {
             intent,
             servers: vec!["server".to_owned()],
             connector: Arc::new(Wire(server.clone())),
-            transport: TransportConfig { bind: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)], ..TransportConfig::default() },
+            transport: TransportConfig {
+                bind: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+                forward_error_correction: with.forward_error_correction,
+                ..TransportConfig::default()
+            },
             devices: with.devices,
             media: with.media,
             sound: with.sound,
-            video: VideoSettings { format: VideoFormat { size: Size::SMALL, fps: FPS }, rate: BitRate::from_kbps(400) },
+            video: with.video,
             sinks: Sinks {
-                remote_video: vec![Box::new(remote.clone())],
+                remote_video,
                 self_view,
                 remote_audio: vec![Box::new(move |samples: &[f32]| {
                     heard.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(samples);
