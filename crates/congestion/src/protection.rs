@@ -14,8 +14,9 @@ use crate::packet::Arrival;
 /// How late a picture may be and nobody sees it: the W3C's freeze is 150 ms over the mean gap (webrtc-stats, `freezeCount`),
 /// less what a timer, a pacer and a decoder take.
 pub const HIDDEN: Duration = Duration::from_millis(130);
-/// From a gap in the numbers to the request, and from the request to the resend, besides the round trip.
-const ASKING: Duration = Duration::from_millis(15);
+/// From a gap in the numbers to the request, and from the request to the resend, besides the round trip: waiting for repairs, timers
+/// and pacers.
+const ASKING: Duration = Duration::from_millis(20);
 /// The share of stretches in which more may be lost than can be made good in time.
 const FAILING: f64 = 1e-4;
 /// Never more repairs than media: beyond, a smaller picture is the better protection.

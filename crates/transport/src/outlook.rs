@@ -18,13 +18,15 @@ pub struct SendOutlook {
     pub video: BitRate,
     /// The share of that which is for new pictures, 0 to 1; the rest goes against losses.
     pub media_share: f64,
+    /// Share of our packets that got lost lately, 0 to 1.
+    pub loss: f64,
     /// Video has waited for too long already: it is better to skip a picture.
     pub overdue: bool,
 }
 
 impl Default for SendOutlook {
     fn default() -> Self {
-        Self { target: BitRate::default(), video: BitRate::default(), media_share: 1.0, overdue: false }
+        Self { target: BitRate::default(), video: BitRate::default(), media_share: 1.0, loss: 0.0, overdue: false }
     }
 }
 
@@ -64,6 +66,7 @@ impl Default for Known {
 pub(crate) struct Outlook {
     target: AtomicU64,
     video: AtomicU64,
+    loss: AtomicU32,
     /// What isn't for new pictures.
     spent: AtomicU32,
     /// Microseconds; zero: not known yet.
@@ -77,7 +80,8 @@ impl Outlook {
         let target = known.estimate.target.bps();
         self.target.store(target, Relaxed);
         self.video.store(target.saturating_sub(known.audio.bps()), Relaxed);
-        // From 0 to 1, so it fits.
+        // From 0 to 1, so they fit.
+        self.loss.store((known.estimate.loss.clamp(0.0, 1.0) * WHOLE) as u32, Relaxed);
         self.spent.store(((1.0 - known.protection.media_share()).clamp(0.0, 1.0) * WHOLE) as u32, Relaxed);
         let round_trip = known.estimate.round_trip.unwrap_or_default().as_micros();
         self.round_trip.store(u64::try_from(round_trip).unwrap_or(u64::MAX), Relaxed);
@@ -89,6 +93,7 @@ impl Outlook {
         SendOutlook {
             target: BitRate::from_bps(self.target.load(Relaxed)),
             video: BitRate::from_bps(self.video.load(Relaxed)),
+            loss: f64::from(self.loss.load(Relaxed)) / WHOLE,
             media_share: 1.0 - f64::from(self.spent.load(Relaxed)) / WHOLE,
             overdue: self.overdue.load(Relaxed),
         }
