@@ -102,9 +102,10 @@ impl AudioOut {
         self.heard.clear();
         microphone.read(now, &mut self.heard)?;
         self.cut_into_blocks(now);
+        let bent_ppm = self.clock.as_ref().map_or(0.0, SteadyMicrophone::bent_ppm);
         for mut block in std::mem::take(&mut self.blocks) {
             // Muted too, so that the echo is known when it is wanted.
-            processing.process(&mut block);
+            processing.process(&mut block, bent_ppm);
             self.meter.push(if self.muted { &AudioBlock::SILENCE } else { &block });
             counters.microphone_level(self.meter.rms_dbfs());
             match self.half.take() {

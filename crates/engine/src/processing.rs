@@ -53,6 +53,7 @@ impl Processing {
     /// What is heard from now on comes from this.
     pub(crate) fn heard_from(&mut self, microphone: Option<&MicrophoneChoice>) {
         self.stand_in = microphone.is_some_and(is_stand_in);
+        self.processor.clocks_changed();
         self.apply();
     }
 
@@ -68,6 +69,7 @@ impl Processing {
         if rate_hz != SAMPLE_RATE_HZ {
             self.resampler = Some(Resampler::new(rate_hz, SAMPLE_RATE_HZ)?);
         }
+        self.processor.clocks_changed();
         Ok(())
     }
 
@@ -98,8 +100,9 @@ impl Processing {
         }
     }
 
-    /// A block that the microphone heard.
-    pub(crate) fn process(&mut self, block: &mut AudioBlock) {
+    /// A block that the microphone heard, `bent_ppm` longer than its own clock made it.
+    pub(crate) fn process(&mut self, block: &mut AudioBlock, bent_ppm: f64) {
+        self.processor.microphone_bent(bent_ppm);
         self.processor.process(block, self.delay());
     }
 
@@ -135,11 +138,11 @@ mod tests {
         let mut processing = Processing::new(SoundSettings::default());
         processing.heard_from(Some(&MicrophoneChoice::Test));
         let mut block = loud();
-        processing.process(&mut block);
+        processing.process(&mut block, 0.0);
         assert_eq!(block, loud());
         let mut asked = Processing::new(SoundSettings { stand_ins_too: true, ..SoundSettings::default() });
         asked.heard_from(Some(&MicrophoneChoice::Test));
-        asked.process(&mut block);
+        asked.process(&mut block, 0.0);
         assert_ne!(block, loud());
     }
 

@@ -25,6 +25,11 @@ impl SteadyMicrophone {
         Ok(Self { resampler, drift: DriftControl::new(), since: None, given: 0 })
     }
 
+    /// How much longer the sound is made than the microphone's clock made it, parts per million.
+    pub(crate) fn bent_ppm(&self) -> f64 {
+        self.drift.ppm()
+    }
+
     /// Takes what was heard up to `now` and appends it to `out`, at 48 kHz of our clock.
     pub(crate) fn process(&mut self, now: Timestamp, heard: &[f32], out: &mut Vec<f32>) {
         let before = out.len();

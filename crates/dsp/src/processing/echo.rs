@@ -37,22 +37,25 @@ fn tuning() -> EchoCanceller3Config {
     config.erle.max_l = 16.0;
     config.erle.max_h = 8.0;
     config.erle.onset_detection = false;
-    // How the echo's power falls from block to block beyond the filter: as in a room of 0.7 s, and faster while the near
-    // voice is the louder one and hides the rest.
-    config.ep_strength.default_len = 0.92;
-    config.ep_strength.nearend_len = 0.75;
+    // How the echo's power falls from block to block beyond the filter: more slowly than in a room of a second, since what
+    // the filter doesn't reach is mostly the room's own; and fast while the near voice is the louder one and hides the rest.
+    config.ep_strength.default_len = 0.945;
+    config.ep_strength.nearend_len = 0.6;
     let suppressor = &mut config.suppressor;
-    // Above 1 kHz as tolerant as below it while there is only echo, and more so under a near voice.
-    suppressor.normal_tuning.mask_hf.enr_transparent = 0.3;
-    suppressor.normal_tuning.mask_hf.enr_suppress = 0.4;
+    // While there is only echo, above 1 kHz as tolerant as below it, and less so than the default; far more so under a near
+    // voice.
+    suppressor.normal_tuning.mask_lf.enr_transparent = 0.2;
+    suppressor.normal_tuning.mask_lf.enr_suppress = 0.3;
+    suppressor.normal_tuning.mask_hf.enr_transparent = 0.2;
+    suppressor.normal_tuning.mask_hf.enr_suppress = 0.3;
     suppressor.nearend_tuning.mask_hf.enr_transparent = 2.0;
     suppressor.nearend_tuning.mask_hf.enr_suppress = 3.0;
     // Opens faster after an echo: syllables are short.
     suppressor.normal_tuning.max_inc_factor = 8.0;
     suppressor.nearend_tuning.max_inc_factor = 8.0;
-    // A near voice is noticed after 40 ms and for 400 ms after its last loud moment.
-    suppressor.dominant_nearend_detection.trigger_threshold = 10;
-    suppressor.dominant_nearend_detection.hold_duration = 100;
+    // A near voice is noticed after 16 ms and for 600 ms after its last loud moment.
+    suppressor.dominant_nearend_detection.trigger_threshold = 4;
+    suppressor.dominant_nearend_detection.hold_duration = 150;
     config.multi_channel.detect_stereo_content = false;
     config
 }

@@ -2,13 +2,16 @@
 //! `sonora`, a Rust port of WebRTC's audio processing.
 //!
 //! The canceller learns how what is played comes back. It must be given exactly what the speaker gets, in order, and be told
-//! roughly how long that takes to return; it finds the rest by itself. All gain is digital: nothing here, and nothing
+//! roughly how long that takes to return; it finds the rest by itself, also how far the two devices' clocks are apart
+//! (`clocks`). All gain is digital: nothing here, and nothing
 //! elsewhere, turns the system's own volume.
 
 mod bands;
+mod clocks;
 mod echo;
 mod gain;
 mod noise;
+mod reference;
 
 use std::time::Duration;
 
@@ -16,9 +19,11 @@ use sonora::high_pass_filter::HighPassFilter;
 use visavis_frame::AudioBlock;
 
 use self::bands::{Bands, Merger, Splitter};
+use self::clocks::ClockWatch;
 use self::echo::EchoCanceller;
 use self::gain::Gain;
 use self::noise::NoiseFilter;
+use self::reference::Reference;
 
 /// The longest delay that the canceller can be told.
 pub const MAX_DELAY: Duration = Duration::from_millis(500);
@@ -111,6 +116,25 @@ impl SoundProcessor {
         }
     }
 
+    /// What is heard from now on was made longer by so much on its way here, parts per million: the canceller's view of what
+    /// is played follows at once. What the devices' clocks differ besides, it finds out by itself.
+    pub fn microphone_bent(&mut self, ppm: f64) {
+        if let Some(echo) = self.banded.as_mut().and_then(|banded| banded.echo.as_mut())
+            && echo.microphone_ppm != ppm
+        {
+            echo.microphone_ppm = ppm;
+            echo.follow_clocks();
+        }
+    }
+
+    /// Another loudspeaker or microphone is used from now on, with a clock of its own.
+    pub fn clocks_changed(&mut self) {
+        if let Some(echo) = self.banded.as_mut().and_then(|banded| banded.echo.as_mut()) {
+            echo.clocks = ClockWatch::new();
+            echo.follow_clocks();
+        }
+    }
+
     /// Processes the next 10 ms from the microphone. `delay` is the time from a block's [`Self::analyse_playback`] until
     /// the speaker plays it, and from when the microphone heard this block until now; at most [`MAX_DELAY`] counts.
     /// Whatever comes in, numbers within −1.0..=1.0 go out.
@@ -127,7 +151,9 @@ impl SoundProcessor {
     /// What the canceller found out so far; `None` while it is off.
     #[must_use]
     pub fn echo(&self) -> Option<EchoStats> {
-        Some(self.banded.as_ref()?.echo.as_ref()?.stats())
+        let echo = self.banded.as_ref()?.echo.as_ref()?;
+        let stats = echo.canceller.stats();
+        Some(EchoStats { delay: stats.delay + echo.reference.lag(), ..stats })
     }
 }
 
@@ -149,8 +175,33 @@ struct Banded {
     /// Rumble carries no speech and misleads all that follows.
     high_pass: HighPassFilter,
     low: Vec<Vec<f32>>,
-    echo: Option<EchoCanceller>,
+    echo: Option<Echo>,
     noise: Option<NoiseFilter>,
+}
+
+/// The canceller and what keeps its two sides in step.
+#[derive(Debug)]
+struct Echo {
+    reference: Reference,
+    clocks: ClockWatch,
+    canceller: EchoCanceller,
+    /// What the microphone's sound was bent by on its way here, parts per million.
+    microphone_ppm: f64,
+}
+
+impl Echo {
+    fn new() -> Self {
+        Self {
+            reference: Reference::new(),
+            clocks: ClockWatch::new(),
+            canceller: EchoCanceller::new(),
+            microphone_ppm: 0.0,
+        }
+    }
+
+    fn follow_clocks(&mut self) {
+        self.reference.stretch_by(self.clocks.ppm() + self.microphone_ppm);
+    }
 }
 
 impl Banded {
@@ -161,14 +212,14 @@ impl Banded {
             cleaned: Merger::default(),
             high_pass: HighPassFilter::new(16_000, 1),
             low: vec![Vec::new()],
-            echo: settings.echo_canceller.then(EchoCanceller::new),
+            echo: settings.echo_canceller.then(Echo::new),
             noise: NoiseFilter::new(settings.noise_suppression),
         })
     }
 
     fn change(&mut self, old: SoundProcessing, new: SoundProcessing) {
         if new.echo_canceller != old.echo_canceller {
-            self.echo = new.echo_canceller.then(EchoCanceller::new);
+            self.echo = new.echo_canceller.then(Echo::new);
         }
         if new.noise_suppression != old.noise_suppression {
             self.noise = NoiseFilter::new(new.noise_suppression);
@@ -179,7 +230,12 @@ impl Banded {
         if let Some(echo) = &mut self.echo {
             let mut block = block.clone();
             tame(&mut block);
-            echo.analyse_playback(&self.played.split(&block));
+            let Echo { reference, clocks, canceller, .. } = echo;
+            reference.push(&block, |block| {
+                let bands = self.played.split(block);
+                clocks.played(&bands[0]);
+                canceller.analyse_playback(&bands);
+            });
         }
     }
 
@@ -191,8 +247,12 @@ impl Banded {
         }
         if let Some(echo) = &mut self.echo {
             let peak = block.samples.iter().fold(0.0, |max: f32, s| max.max(s.abs()));
-            let millis = delay.min(MAX_DELAY).as_millis();
-            echo.process(&mut bands, peak, i32::try_from(millis).unwrap_or(i32::MAX));
+            let millis = |time: Duration| i32::try_from(time.min(MAX_DELAY).as_millis()).unwrap_or(i32::MAX);
+            if echo.clocks.heard(&bands[0], millis(delay)) {
+                echo.follow_clocks();
+            }
+            let left = delay.saturating_sub(echo.reference.lag());
+            echo.canceller.process(&mut bands, peak, millis(left));
         }
         if let Some(noise) = &mut self.noise {
             noise.process(&mut bands);

@@ -7,7 +7,7 @@ use super::{DELAY_SAMPLES, ECHO, SECOND, echo, pass, seconds, sent};
 
 /// Decibels, from the sixth second of single talk on. The room of glass rings for longer than the canceller's filter.
 fn bar(room: &Room) -> f64 {
-    if room.name == Room::GLASS_ROOM.name { 22.0 } else { 35.0 }
+    if room.name == Room::GLASS_ROOM.name { 28.0 } else { 35.0 }
 }
 
 #[test]
@@ -35,18 +35,45 @@ fn a_loudspeaker_that_bends_loud_sound_leaves_little_more() {
 }
 
 #[test]
-fn clocks_twenty_parts_per_million_apart_make_no_difference_and_a_hundred_no_divergence() {
+fn clocks_that_disagree_make_no_difference() {
     let played = voice(5, 60.0);
     let path = Room::LAPTOP.echo_path(5);
-    for (ppm, bar) in [(20.0, 35.0), (-100.0, 12.0), (100.0, 12.0)] {
+    for ppm in [20.0, -100.0, 100.0] {
         let heard = drifting(&echo(&path, &played), ppm);
         let sent = sent(ECHO, &played, &heard);
         let erle = |from, to| erle_db(seconds(&heard, from, to), seconds(&sent, from, to));
         let (whole, late) = (erle(5, 59), erle(49, 59));
         let worst = (5..59).map(|s| erle(s, s + 1)).fold(f64::MAX, f64::min);
         eprintln!("{ppm} ppm: {whole:.1} dB, the last ten seconds {late:.1} dB, the worst second {worst:.1} dB");
-        assert!(whole >= bar && late >= bar && worst >= 3.0, "{ppm} ppm: {whole}, {late}, {worst} dB");
+        assert!(whole >= 35.0 && late >= 35.0 && worst >= 30.0, "{ppm} ppm: {whole}, {late}, {worst} dB");
     }
+}
+
+#[test]
+fn clocks_are_told_apart_in_any_room() {
+    for (room, seed) in [(Room::SMALL_OFFICE, 1), (Room::LIVING_ROOM, 3), (Room::LAPTOP, 9)] {
+        let played = voice(seed, 12.0);
+        for ppm in [-100.0, 70.0] {
+            let heard = drifting(&echo(&room.echo_path(seed), &played), ppm);
+            let erle = erle_db(seconds(&heard, 5, 12), seconds(&sent(ECHO, &played, &heard), 5, 12));
+            eprintln!("{}, {ppm} ppm: {erle:.1} dB", room.name);
+            assert!(erle >= 35.0, "{}, {ppm} ppm: {erle} dB", room.name);
+        }
+    }
+}
+
+#[test]
+fn a_microphone_that_is_bent_on_its_way_is_followed() {
+    // More than any two clocks differ, so nothing but being told helps.
+    const BENT_PPM: f64 = 500.0;
+    let played = voice(5, 12.0);
+    let heard = drifting(&echo(&Room::LAPTOP.echo_path(5), &played), BENT_PPM + 60.0);
+    let mut processor = SoundProcessor::new(ECHO);
+    processor.microphone_bent(BENT_PPM);
+    let sent = pass(&mut processor, &played, &heard);
+    let erle = erle_db(seconds(&heard, 5, 11), seconds(&sent, 5, 11));
+    eprintln!("{erle:.1} dB");
+    assert!(erle >= 35.0, "{erle} dB");
 }
 
 #[test]
