@@ -123,7 +123,7 @@ fn sound() -> Result<(Duration, Duration)> {
             block.samples.copy_from_slice(samples);
         }
         let [first, second] = &blocks;
-        timed(&mut encode, || encoder.encode([first, second], &mut packet))?;
+        timed(&mut encode, || encoder.encode(&[first, second], &mut packet))?;
         heard.clear();
         timed(&mut decode, || decoder.decode(AudioPayload::Packet(&packet), 0, &mut heard))?;
     }

@@ -161,7 +161,7 @@ impl Table {
              processes of the browser: {}. Chromium also draws the pictures into its page; `visavis-cli` draws nothing, so this compares \
              calls, not windows.\n\
              - **Delays.** Two engines in one process on one clock, 720p30, over loopback: {} pictures with their time of capture burnt in, {} \
-             beeps from a stand-in microphone to a stand-in speaker with 20 ms queued, {} flashes with their beeps. Sound cards, cameras \
+             beeps from a stand-in microphone to a stand-in speaker with 13 ms queued, {} flashes with their beeps. Sound cards, cameras \
              and screens come on top. Chromium: {} pictures, from its camera's track to its receiver's, in the call above. Mouth to ear: \
              {} pieces of speech found again; PulseAudio's own buffers are in it, as a person hears them.\n\
              - **One end of each.** `visavis-cli` makes the call, Chromium joins it, both play the same clip: {} lines of ours in Chromium at the \

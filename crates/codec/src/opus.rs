@@ -1,4 +1,4 @@
-//! Opus for speech: 48 kHz mono, 20 ms a packet, in-band forward error correction (RFC 6716, RFC 7587).
+//! Opus for speech: 48 kHz mono, 10 or 20 ms a packet, in-band forward error correction (RFC 6716, RFC 7587).
 
 use visavis_frame::{AudioBlock, BLOCK_SAMPLES, BitRate, SAMPLE_RATE_HZ};
 
@@ -6,7 +6,7 @@ use crate::error::CodecError;
 use crate::traits::{AudioDecoder, AudioEncoder, AudioPayload};
 
 const CODEC: &str = "Opus";
-/// Samples in one packet of 20 ms.
+/// Samples in the longest packet made, 20 ms.
 const PACKET_SAMPLES: usize = 2 * BLOCK_SAMPLES;
 /// The longest packet that Opus knows, 120 ms (RFC 6716, section 2.1.4).
 const MAX_PACKET_SAMPLES: usize = 5760;
@@ -55,13 +55,17 @@ impl Encoder {
 }
 
 impl AudioEncoder for Encoder {
-    fn encode(&mut self, blocks: [&AudioBlock; 2], out: &mut Vec<u8>) -> Result<(), CodecError> {
-        for (half, block) in self.input.chunks_exact_mut(BLOCK_SAMPLES).zip(blocks) {
-            half.copy_from_slice(&block.samples);
-        }
+    fn encode(&mut self, blocks: &[&AudioBlock], out: &mut Vec<u8>) -> Result<(), CodecError> {
         out.clear();
+        let Some(input) = self.input.get_mut(..blocks.len() * BLOCK_SAMPLES).filter(|input| !input.is_empty()) else {
+            let reason = format!("{} blocks in a packet", blocks.len());
+            return Err(CodecError::Encode { codec: CODEC, reason });
+        };
+        for (part, block) in input.chunks_exact_mut(BLOCK_SAMPLES).zip(blocks) {
+            part.copy_from_slice(&block.samples);
+        }
         out.resize(MAX_PACKET_BYTES, 0);
-        match self.codec.encode_float(&self.input, out) {
+        match self.codec.encode_float(input, out) {
             Ok(len) => {
                 out.truncate(len);
                 Ok(())

@@ -49,13 +49,13 @@ pub trait VideoDecoder: Send {
     fn decode(&mut self, unit: &[u8], captured: Timestamp) -> Result<Option<VideoFrame>, CodecError>;
 }
 
-/// Sound in, packets out. One packet covers 20 ms: two blocks.
+/// Sound in, packets out. One packet covers 10 or 20 ms: one or two blocks, as the moment asks for.
 pub trait AudioEncoder: Send {
-    /// Codes two blocks into `out`, which is cleared first.
+    /// Codes one block or two into `out`, which is cleared first.
     ///
     /// # Errors
-    /// When the codec fails inside.
-    fn encode(&mut self, blocks: [&AudioBlock; 2], out: &mut Vec<u8>) -> Result<(), CodecError>;
+    /// When the codec fails inside, or is given another number of blocks.
+    fn encode(&mut self, blocks: &[&AudioBlock], out: &mut Vec<u8>) -> Result<(), CodecError>;
 
     /// Tells the encoder how many packets in a hundred get lost, so that it spends that much on forward error correction.
     ///

@@ -27,7 +27,7 @@ fn packets(encoder: &mut Encoder, samples: &[f32]) -> Vec<Vec<u8>> {
         .map(|packet| {
             let block = |half: usize| AudioBlock { samples: std::array::from_fn(|i| packet[half * BLOCK_SAMPLES + i]) };
             let mut out = vec![1, 2, 3];
-            encoder.encode([&block(0), &block(1)], &mut out).unwrap();
+            encoder.encode(&[&block(0), &block(1)], &mut out).unwrap();
             out
         })
         .collect()

@@ -4,14 +4,19 @@ use std::time::{Duration, Instant};
 
 use visavis_codec::{AudioDecoder, AudioPayload, opus};
 use visavis_dsp::{
-    DriftControl, PlayoutAction, PlayoutBuffer, PlayoutConfig, PlayoutStats, ResampleError, Resampler, Speed,
-    TimeScaler,
+    DriftControl, PlayoutAction, PlayoutBuffer, PlayoutConfig, PlayoutStats, ResampleError, Resampler,
+    Speed, TimeScaler,
 };
 use visavis_frame::{RtpPacket, SAMPLE_RATE_HZ};
 
 use crate::StartError;
-use crate::audio_out::PACKET_SAMPLES;
 use crate::config::SoundSink;
+
+/// What a packet is joined with the next to, before it is made longer or shorter, samples: a period of the voice must fit in
+/// twice.
+const JOINED: usize = SAMPLE_RATE_HZ as usize / 50;
+/// What a packet's worth of sound leaves of the longest lead seen: half of it is forgotten in some ten seconds.
+const KEEP_LEAD: f64 = 0.999;
 
 pub(crate) struct AudioIn {
     buffer: PlayoutBuffer,
@@ -30,6 +35,8 @@ pub(crate) struct AudioIn {
     /// Decoded and not taken yet, at the speaker's rate; consumed from `read`.
     ready: Vec<f32>,
     read: usize,
+    /// How long before it is played sound is made, at the most of late.
+    lead: Duration,
     /// Time that passed with no speaker and isn't made up for yet.
     owed: Duration,
 }
@@ -49,6 +56,7 @@ impl AudioIn {
             scaled: Vec::new(),
             ready: Vec::new(),
             read: 0,
+            lead: Duration::ZERO,
             owed: Duration::ZERO,
         })
     }
@@ -82,8 +90,10 @@ impl AudioIn {
         self.ready.drain(..self.read);
         self.read = 0;
         while self.ready.len() < wanted {
-            let ahead = (queued + self.ready.len()) as f64 / f64::from(self.rate_hz);
-            self.produce(now + Duration::from_secs_f64(ahead));
+            let ahead = Duration::from_secs_f64((queued + self.ready.len()) as f64 / f64::from(self.rate_hz));
+            self.lead = self.lead.mul_f64(KEEP_LEAD).max(ahead);
+            self.buffer.set_lead(self.lead);
+            self.produce(now + ahead);
         }
         self.read = wanted;
         &self.ready[..wanted]
@@ -91,21 +101,23 @@ impl AudioIn {
 
     /// Lets `passed` of sound go by unheard.
     pub(crate) fn discard(&mut self, now: Instant, passed: Duration) {
-        const PACKET: Duration = Duration::from_millis(20);
         self.owed += passed;
-        while self.owed >= PACKET {
-            self.owed -= PACKET;
+        while self.owed >= lasts(self.buffer.packet_samples()) {
             self.produce(now);
+            self.owed = self.owed.saturating_sub(lasts(self.scaled.len()));
             self.ready.clear();
             self.read = 0;
         }
     }
 
-    /// Makes 20 ms (or what a packet holds, or what its speed makes of it) of sound.
+    /// Makes a packet's sound, or what stands in for it, or what its speed makes of it.
     fn produce(&mut self, now: Instant) {
         self.decoded.clear();
         self.scaled.clear();
         let speed = self.decode(now);
+        if speed != Speed::Normal && self.decoded.len() < JOINED {
+            self.decode(now + lasts(self.decoded.len()));
+        }
         self.scaler.process(speed, &self.decoded, &mut self.scaled);
         for sink in &mut self.sinks {
             sink(&self.scaled);
@@ -135,8 +147,9 @@ impl AudioIn {
     }
 
     fn decode(&mut self, now: Instant) -> Speed {
-        let lost = PACKET_SAMPLES as usize;
+        let lost = self.buffer.packet_samples();
         let out = &mut self.decoded;
+        let before = out.len();
         let mut as_it_is = Speed::Normal;
         let result = match self.buffer.next(now) {
             PlayoutAction::Play { payload, speed } => {
@@ -150,11 +163,16 @@ impl AudioIn {
         if let Err(error) = result {
             tracing::debug!(%error, "sound couldn't be decoded");
         }
-        if out.is_empty() {
-            out.resize(lost, 0.0);
+        if out.len() == before {
+            out.resize(before + lost, 0.0);
         }
         as_it_is
     }
+}
+
+/// How long so many samples are, at 48 kHz.
+fn lasts(samples: usize) -> Duration {
+    Duration::from_secs_f64(samples as f64 / f64::from(SAMPLE_RATE_HZ))
 }
 
 #[cfg(test)]

@@ -108,10 +108,11 @@ pub(crate) fn sound(data: &[u8]) {
             continue;
         }
         out.clear();
+        let lost = buffer.packet_samples();
         let _ = match buffer.next(now) {
-            PlayoutAction::Play { payload, .. } => decoder.decode(AudioPayload::Packet(&payload), 960, &mut out),
-            PlayoutAction::Recover { from } => decoder.decode(AudioPayload::Forward(&from), 960, &mut out),
-            PlayoutAction::Conceal => decoder.decode(AudioPayload::Lost, 960, &mut out),
+            PlayoutAction::Play { payload, .. } => decoder.decode(AudioPayload::Packet(&payload), lost, &mut out),
+            PlayoutAction::Recover { from } => decoder.decode(AudioPayload::Forward(&from), lost, &mut out),
+            PlayoutAction::Conceal => decoder.decode(AudioPayload::Lost, lost, &mut out),
             PlayoutAction::Silence => Ok(0),
         };
     }

@@ -9,8 +9,8 @@ use crate::file::WavWriter;
 use crate::pacing::SamplePacer;
 use crate::traits::Speaker;
 
-/// What a stand-in wants queued: as much as a good sound card does, 20 ms.
-const TARGET_SAMPLES: usize = SAMPLE_RATE_HZ as usize / 50;
+/// What a stand-in wants queued: as much as a real one does whose callbacks take 10 ms, 13 ms.
+const TARGET_SAMPLES: usize = SAMPLE_RATE_HZ as usize * 13 / 1000;
 
 /// How a card empties its queue as time passes.
 #[derive(Debug)]
@@ -165,11 +165,11 @@ mod tests {
     #[test]
     fn a_speaker_asks_for_what_it_played() {
         let mut speaker = NullSpeaker::new();
-        assert_eq!(speaker.wanted(ms(0)).unwrap(), 960);
-        speaker.write(&[0.0; 960]);
-        assert_eq!((speaker.wanted(ms(0)).unwrap(), speaker.queued()), (0, 960));
-        assert_eq!((speaker.wanted(ms(10)).unwrap(), speaker.queued()), (480, 480));
-        assert_eq!((speaker.wanted(ms(100)).unwrap(), speaker.queued()), (960, 0));
+        assert_eq!(speaker.wanted(ms(0)).unwrap(), 624);
+        speaker.write(&[0.0; 624]);
+        assert_eq!((speaker.wanted(ms(0)).unwrap(), speaker.queued()), (0, 624));
+        assert_eq!((speaker.wanted(ms(10)).unwrap(), speaker.queued()), (480, 144));
+        assert_eq!((speaker.wanted(ms(100)).unwrap(), speaker.queued()), (624, 0));
     }
 
     #[test]

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use visavis_frame::{AUDIO_CLOCK_HZ, RtpPacket};
 
 use self::delay::DelayEstimator;
-use self::toc::PACKET_SAMPLES;
 use crate::timescale::Speed;
 
 /// A step in timestamps beyond this, 5 s, is a new stream.
@@ -22,19 +21,19 @@ const MAX_STEP: i64 = 5 * AUDIO_CLOCK_HZ as i64;
 /// A hole longer than this, 1 s, isn't filled: playing starts anew behind it.
 const MAX_HOLE: i64 = AUDIO_CLOCK_HZ as i64;
 /// Concealed sound fades; after so much of it, 100 ms, silence is honest.
-const MAX_CONCEALED: i64 = 5 * PACKET_SAMPLES;
-/// Packets held at most, two seconds.
-const MAX_PACKETS: usize = 100;
+const MAX_CONCEALED: i64 = AUDIO_CLOCK_HZ as i64 / 10;
+/// What stands in for a packet lasts as long as the stream's packets do, from 10 to 20 ms.
+const STAND_IN: [i64; 2] = [480, 960];
+/// Packets held at most, two seconds of the shortest.
+const MAX_PACKETS: usize = 200;
 /// Delay above the target that is left alone: the join costs more than the wait.
-const SLACK_ABOVE: Duration = Duration::from_millis(12);
+const SLACK_ABOVE: Duration = Duration::from_millis(8);
 /// Delay below the target that is left alone.
 const SLACK_BELOW: Duration = Duration::from_millis(4);
 /// Delay above the target that no speeding up can work off in good time: packets are thrown away instead.
 const HOPELESS: Duration = Duration::from_millis(250);
-/// Room above the network's own delay for the unevenness of the speaker's requests.
-const MARGIN: Duration = Duration::from_millis(5);
-/// To restore a lost packet the next one must be there.
-const FORWARD_WAIT: Duration = Duration::from_millis(20);
+/// Room above the network's own delay for what is uneven on our side.
+const MARGIN: Duration = Duration::from_millis(2);
 /// Packets between two changes of speed, so that the first shows in the delay before the second is decided.
 const SPEED_PAUSE: u8 = 3;
 /// Weight of the newest measurement in the delay.
@@ -56,9 +55,9 @@ pub struct PlayoutConfig {
 impl Default for PlayoutConfig {
     fn default() -> Self {
         Self {
-            min_delay: Duration::from_millis(20),
+            min_delay: Duration::from_millis(10),
             max_delay: Duration::from_millis(400),
-            start_delay: Duration::from_millis(40),
+            start_delay: Duration::from_millis(25),
         }
     }
 }
@@ -73,14 +72,14 @@ pub enum PlayoutAction {
         /// How to scale the decoded sound.
         speed: Speed,
     },
-    /// The packet before this one is lost: restore 20 ms from the copy in this one, which will be played next.
+    /// The packet before this one is lost: restore it from the copy in this one, which will be played next.
     Recover {
         /// The packet that follows the lost one.
         from: Vec<u8>,
     },
-    /// Nothing to play: let the decoder conceal 20 ms.
+    /// Nothing to play: let the decoder conceal a packet's worth ([`PlayoutBuffer::packet_samples`]).
     Conceal,
-    /// Nothing has come yet, or for long: 20 ms of silence.
+    /// Nothing has come yet, or for long: a packet's worth of silence.
     Silence,
 }
 
@@ -97,7 +96,7 @@ pub struct PlayoutStats {
     pub played: u64,
     /// Lost packets restored from the next.
     pub recovered: u64,
-    /// Times that 20 ms were concealed.
+    /// Times that a packet's worth was concealed.
     pub concealed: u64,
     /// Packets that came after their turn.
     pub late: u64,
@@ -121,6 +120,10 @@ pub struct PlayoutBuffer {
     timeline: Option<Timeline>,
     playing: Option<Playing>,
     loss: f64,
+    /// What one packet holds, samples.
+    packet: i64,
+    /// How long before its sound plays a packet is asked for.
+    lead: Duration,
 }
 
 #[derive(Debug)]
@@ -153,7 +156,28 @@ impl PlayoutBuffer {
     #[must_use]
     pub fn new(config: PlayoutConfig) -> Self {
         let stats = PlayoutStats { target: config.start_delay, ..PlayoutStats::default() };
-        Self { config, stats, packets: BTreeMap::new(), timeline: None, playing: None, loss: 0.0 }
+        Self {
+            config,
+            stats,
+            packets: BTreeMap::new(),
+            timeline: None,
+            playing: None,
+            loss: 0.0,
+            packet: STAND_IN[1],
+            lead: Duration::ZERO,
+        }
+    }
+
+    /// How many samples at 48 kHz stand in for a packet that isn't there.
+    #[must_use]
+    pub fn packet_samples(&self) -> usize {
+        usize::try_from(self.packet).unwrap_or_default()
+    }
+
+    /// Packets are asked for so long before their sound plays, as what is queued before them has it: they must be there by
+    /// then.
+    pub fn set_lead(&mut self, lead: Duration) {
+        self.lead = lead;
     }
 
     /// Takes one packet. Empty ones (padding) are ignored.
@@ -162,6 +186,7 @@ impl PlayoutBuffer {
             return;
         }
         self.stats.packets += 1;
+        self.packet = toc::samples(&packet.payload).clamp(STAND_IN[0], STAND_IN[1]);
         let media = self.media_time(now, packet.timestamp);
         if self.packets.contains_key(&media) {
             self.stats.duplicates += 1;
@@ -187,9 +212,10 @@ impl PlayoutBuffer {
         self.shed(now);
         let Some(playing) = &mut self.playing else { return PlayoutAction::Silence };
         let Some((&media, head)) = self.packets.first_key_value() else { return self.starve() };
+        let packet = self.packet;
         let hole = media - playing.next;
         let open = hole - playing.overdue;
-        if open < PACKET_SAMPLES / 2 {
+        if open < packet / 2 {
             return self.play(now);
         }
         if hole > MAX_HOLE {
@@ -198,12 +224,12 @@ impl PlayoutBuffer {
         }
         if head.sequence == playing.last_sequence.wrapping_add(1) {
             // Nothing is lost: the sender paused.
-            playing.next += PACKET_SAMPLES;
+            playing.next += packet;
             return PlayoutAction::Silence;
         }
         self.loss += (1.0 - self.loss) * LOSS.0;
-        if open >= PACKET_SAMPLES * 3 / 2 {
-            playing.next += PACKET_SAMPLES;
+        if open >= packet * 3 / 2 {
+            playing.next += packet;
             self.stats.concealed += 1;
             return PlayoutAction::Conceal;
         }
@@ -240,8 +266,10 @@ impl PlayoutBuffer {
         let Some(timeline) = &mut self.timeline else { return };
         let transit = timeline.transit_us(now, media);
         timeline.delays.observe(now, transit);
-        let forward = if self.loss > LOSS.1 { FORWARD_WAIT } else { Duration::ZERO };
-        let needed = timeline.delays.needed() + MARGIN + forward;
+        // To restore a lost packet the next one must be there.
+        let packet = Duration::from_micros(self.packet.unsigned_abs() * 1_000_000 / u64::from(AUDIO_CLOCK_HZ));
+        let forward = if self.loss > LOSS.1 { packet } else { Duration::ZERO };
+        let needed = self.lead + timeline.delays.needed() + MARGIN + forward;
         self.stats.target = needed.clamp(self.config.min_delay, self.config.max_delay);
     }
 
@@ -253,7 +281,13 @@ impl PlayoutBuffer {
             return false;
         }
         let last_sequence = head.sequence.wrapping_sub(1);
-        self.playing = Some(Playing { next: media, last_sequence, overdue: 0, delay_ms, speed_pause: SPEED_PAUSE });
+        self.playing = Some(Playing {
+            next: media,
+            last_sequence,
+            overdue: 0,
+            delay_ms,
+            speed_pause: SPEED_PAUSE,
+        });
         true
     }
 
@@ -286,7 +320,7 @@ impl PlayoutBuffer {
     /// Nothing is there: what is due may still come, so its turn stays.
     fn starve(&mut self) -> PlayoutAction {
         let Some(playing) = &mut self.playing else { return PlayoutAction::Silence };
-        playing.overdue += PACKET_SAMPLES;
+        playing.overdue += self.packet;
         if playing.overdue > MAX_HOLE {
             self.playing = None;
         } else if playing.overdue <= MAX_CONCEALED {

@@ -1,7 +1,7 @@
 //! How much sound an Opus packet holds, from its first bytes (RFC 6716, section 3.1).
 
 /// Samples of one ordinary packet: 20 ms at 48 kHz.
-pub(super) const PACKET_SAMPLES: i64 = 960;
+const PACKET_SAMPLES: i64 = 960;
 /// The longest packet, 120 ms.
 const MAX_SAMPLES: i64 = 5760;
 

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use visavis_codec::AudioEncoder;
-use visavis_frame::{AudioBlock, BitRate};
+use visavis_frame::{AudioBlock, BLOCK_SAMPLES, BitRate};
 
 use super::*;
 
@@ -30,7 +30,7 @@ impl Desk {
     fn new() -> Self {
         let mut payload = Vec::new();
         let mut encoder = opus::Encoder::new(BitRate::from_kbps(32)).unwrap();
-        encoder.encode([&AudioBlock::SILENCE, &AudioBlock::SILENCE], &mut payload).unwrap();
+        encoder.encode(&[&AudioBlock::SILENCE], &mut payload).unwrap();
         let input = AudioIn::new(Vec::new()).unwrap();
         Self { zero: Instant::now(), input, payload, sent: 0, queued: 0, called: 0, dry: 0 }
     }
@@ -39,8 +39,8 @@ impl Desk {
     fn run(&mut self, from: u64, until: u64, microphone_ppm: f64, speaker_ppm: f64) {
         for micros in (from * 1_000_000..until * 1_000_000).step_by(TICK as usize) {
             let now = self.zero + Duration::from_micros(micros);
-            while (f64::from(self.sent) * 20_000.0) < micros as f64 * (1.0 + microphone_ppm * 1e-6) {
-                let timestamp = self.sent.wrapping_mul(PACKET_SAMPLES);
+            while (f64::from(self.sent) * 10_000.0) < micros as f64 * (1.0 + microphone_ppm * 1e-6) {
+                let timestamp = self.sent.wrapping_mul(BLOCK_SAMPLES as u32);
                 let payload = self.payload.clone();
                 self.input.insert(now, RtpPacket { sequence: self.sent as u16, timestamp, marker: false, payload });
                 self.sent += 1;
