@@ -179,7 +179,7 @@ impl Audio {
 
     fn tick(&mut self, devices: &mut DevicesInUse) {
         while let Some(packet) = self.packets.as_mut().and_then(PacketSource::try_recv) {
-            self.input.insert(packet.arrival, packet.packet);
+            self.input.insert(packet.arrival, packet.packet, packet.captured);
         }
         if let Err(error) = self.play(devices) {
             self.lost_speaker(&mut devices.speaker, error);

@@ -1,16 +1,18 @@
 //! Packets → playout buffer → Opus → samples for the speaker.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use visavis_codec::{AudioDecoder, AudioPayload, opus};
 use visavis_dsp::{
-    DriftControl, PlayoutAction, PlayoutBuffer, PlayoutConfig, PlayoutStats, ResampleError, Resampler,
+    DriftControl, PlayoutAction, PlayoutBuffer, PlayoutConfig, PlayoutStats, ResampleError, Resampler, SenderClock,
     Speed, TimeScaler,
 };
-use visavis_frame::{RtpPacket, SAMPLE_RATE_HZ};
+use visavis_frame::{AUDIO_CLOCK_HZ, RtpPacket, SAMPLE_RATE_HZ};
 
 use crate::StartError;
 use crate::config::SoundSink;
+use crate::sound_moment::SoundMoment;
 
 /// What a packet is joined with the next to, before it is made longer or shorter, samples: a period of the voice must fit in
 /// twice.
@@ -20,6 +22,9 @@ const KEEP_LEAD: f64 = 0.999;
 
 pub(crate) struct AudioIn {
     buffer: PlayoutBuffer,
+    sender: SenderClock,
+    /// Tells the pictures what is heard.
+    moment: Arc<SoundMoment>,
     decoder: opus::Decoder,
     /// The speaker's rate.
     rate_hz: u32,
@@ -42,9 +47,11 @@ pub(crate) struct AudioIn {
 }
 
 impl AudioIn {
-    pub(crate) fn new(sinks: Vec<SoundSink>) -> Result<Self, StartError> {
+    pub(crate) fn new(sinks: Vec<SoundSink>, moment: Arc<SoundMoment>) -> Result<Self, StartError> {
         Ok(Self {
             buffer: PlayoutBuffer::new(PlayoutConfig::default()),
+            sender: SenderClock::default(),
+            moment,
             decoder: opus::Decoder::new()?,
             rate_hz: SAMPLE_RATE_HZ,
             resampler: Resampler::new(SAMPLE_RATE_HZ, SAMPLE_RATE_HZ)?,
@@ -61,7 +68,9 @@ impl AudioIn {
         })
     }
 
-    pub(crate) fn insert(&mut self, now: Instant, packet: RtpPacket) {
+    /// `captured`: by the other side's clock, where it has told.
+    pub(crate) fn insert(&mut self, now: Instant, packet: RtpPacket, captured: Option<Duration>) {
+        self.sender.note(packet.timestamp, captured);
         self.buffer.insert(now, packet);
     }
 
@@ -72,6 +81,7 @@ impl AudioIn {
     /// A new stream of the other side begins.
     pub(crate) fn restart(&mut self) {
         self.buffer = PlayoutBuffer::new(PlayoutConfig::default());
+        self.sender = SenderClock::default();
         self.drift = DriftControl::new();
     }
 
@@ -154,6 +164,11 @@ impl AudioIn {
         let result = match self.buffer.next(now) {
             PlayoutAction::Play { payload, speed } => {
                 as_it_is = speed;
+                let timestamp = self.buffer.playing().unwrap_or_default();
+                if let Some(captured) = self.sender.time(timestamp, AUDIO_CLOCK_HZ) {
+                    let filter = self.resampler.delay() as f64 / f64::from(self.rate_hz);
+                    self.moment.note(now + Duration::from_secs_f64(filter), captured);
+                }
                 self.decoder.decode(AudioPayload::Packet(&payload), lost, out)
             }
             PlayoutAction::Recover { from } => self.decoder.decode(AudioPayload::Forward(&from), lost, out),

@@ -112,14 +112,21 @@ impl AudioOut {
         microphone.read(now, &mut self.heard)?;
         self.cut_into_blocks(now);
         let bent_ppm = self.clock.as_ref().map_or(0.0, SteadyMicrophone::bent_ppm);
-        for mut block in std::mem::take(&mut self.blocks) {
+        // From the last sample of the last block until now.
+        let late = lasts(self.blocker.held())
+            + processing.latency()
+            + self.clock.as_ref().map_or(Duration::ZERO, SteadyMicrophone::latency);
+        let blocks = std::mem::take(&mut self.blocks);
+        let mut behind = blocks.len();
+        for mut block in blocks {
+            behind -= 1;
             // Muted too, so that the echo is known when it is wanted.
             processing.process(&mut block, bent_ppm);
             self.meter.push(if self.muted { &AudioBlock::SILENCE } else { &block });
             counters.microphone_level(self.meter.rms_dbfs());
             match self.half.take() {
-                Some(first) => self.packet(&[&first, &block]),
-                None if self.short => self.packet(&[&block]),
+                Some(first) => self.packet(&[&first, &block], late + lasts((behind + 2) * BLOCK_SAMPLES)),
+                None if self.short => self.packet(&[&block], late + lasts((behind + 1) * BLOCK_SAMPLES)),
                 None => self.half = Some(block),
             }
         }
@@ -136,7 +143,8 @@ impl AudioOut {
         blocker.push(resampled, |block| blocks.push(block.clone()));
     }
 
-    fn packet(&mut self, blocks: &[&AudioBlock]) {
+    /// `ago` is when the first sample was heard.
+    fn packet(&mut self, blocks: &[&AudioBlock], ago: Duration) {
         let timestamp = self.timestamp;
         self.timestamp = timestamp.wrapping_add(blocks.iter().map(|block| block.samples.len() as u32).sum());
         let Some(to) = self.to.as_ref().filter(|_| !self.muted) else { return };
@@ -148,6 +156,7 @@ impl AudioOut {
         } else {
             self.look_in - 1
         };
+        to.audio_captured(timestamp, ago);
         let mut payload = Vec::with_capacity(256);
         if let Err(error) = self.encoder.encode(blocks, &mut payload) {
             tracing::warn!(%error, "sound couldn't be encoded");
@@ -162,6 +171,11 @@ impl AudioOut {
             tracing::debug!("the transport is behind: a packet of sound was dropped");
         }
     }
+}
+
+/// How long so many samples are.
+fn lasts(samples: usize) -> Duration {
+    Duration::from_secs_f64(samples as f64 / f64::from(AUDIO_CLOCK_HZ))
 }
 
 /// Whether the next packets are short ones, given what the last were, and the path's rate and loss.

@@ -22,6 +22,7 @@ mod run;
 mod scale;
 mod server_url;
 mod socket;
+mod sound_moment;
 mod stats;
 mod steady;
 mod tls;
@@ -60,6 +61,7 @@ use crate::audio_out::AudioOut;
 use crate::counters::Counters;
 use crate::processing::Processing;
 use crate::run::{CallLoop, Inbox, Wiring, Wish};
+use crate::sound_moment::SoundMoment;
 use crate::video_in::VideoIn;
 use crate::video_out::VideoOut;
 
@@ -157,13 +159,14 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
     // RFC 3550, section 5.1: sequence numbers and timestamps start at random values.
     let start_at = config.seed ^ (config.seed >> 32);
 
+    let moment = Arc::new(SoundMoment::new(host.now()));
     let sound = Audio {
         host: host.clone(),
         counters: Arc::clone(&counters),
         reports: reports.clone(),
         packets: None,
         output: AudioOut::new(start_at as u16, (start_at >> 16) as u32)?,
-        input: AudioIn::new(config.sinks.remote_audio)?,
+        input: AudioIn::new(config.sinks.remote_audio, Arc::clone(&moment))?,
         processing: Processing::new(config.sound),
     };
     let pictures_out = VideoOut {
@@ -179,6 +182,7 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
         sinks: config.sinks.remote_video,
         counters: Arc::clone(&counters),
         freezes: freeze::FreezeMeter::default(),
+        moment,
         keyframes: keyframe,
     };
     let no_sound = vec![DeviceReport::Microphone(None), DeviceReport::Speaker(None)];

@@ -106,6 +106,11 @@ impl Processing {
         self.processor.process(block, self.delay());
     }
 
+    /// How much later sound comes out than it went in.
+    pub(crate) fn latency(&self) -> Duration {
+        self.processor.latency()
+    }
+
     /// From analysing a block until it is played, and from hearing one until now.
     fn delay(&self) -> Duration {
         let held = Duration::from_secs_f64(self.blocker.held() as f64 / f64::from(SAMPLE_RATE_HZ));

@@ -3,6 +3,8 @@
 //! A card that calls itself 48 kHz is up to a hundred parts per million off, a third of a second in an hour, and pictures
 //! are stamped by our clock: without this, lips and voice would part.
 
+use std::time::Duration;
+
 use visavis_dsp::{DriftControl, ResampleError, Resampler};
 use visavis_frame::{SAMPLE_RATE_HZ, Timestamp};
 
@@ -23,6 +25,11 @@ impl SteadyMicrophone {
     pub(crate) fn new(rate_hz: u32) -> Result<Self, ResampleError> {
         let resampler = Resampler::new(rate_hz, SAMPLE_RATE_HZ)?;
         Ok(Self { resampler, drift: DriftControl::new(), since: None, given: 0 })
+    }
+
+    /// How much later sound comes out than it went in.
+    pub(crate) fn latency(&self) -> Duration {
+        Duration::from_secs_f64(self.resampler.delay() as f64 / f64::from(SAMPLE_RATE_HZ))
     }
 
     /// How much longer the sound is made than the microphone's clock made it, parts per million.

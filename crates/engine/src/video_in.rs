@@ -1,29 +1,81 @@
-//! Transport → assembler → decoder → renderer: one future, one thread.
+//! Transport → assembler → decoder → hold → renderer: one future, one thread.
+//!
+//! What is decoded waits until its sound is heard, or until pictures come evenly ([`PictureClock`]); on a good network that
+//! is a few milliseconds.
 
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::future::{Either, select};
-use visavis_codec::h264::{Assembler, AssemblerConfig, AssemblerOutput, Decoder};
+use visavis_codec::h264::{AssembledFrame, Assembler, AssemblerConfig, AssemblerOutput, Decoder};
 use visavis_codec::{CodecError, VideoDecoder};
-use visavis_frame::FramePool;
+use visavis_dsp::{PictureClock, SenderClock};
+use visavis_frame::{FramePool, VIDEO_CLOCK_HZ, VideoFrame};
 use visavis_transport::{PacketSource, ReceivedPacket};
 
 use crate::config::FrameSink;
 use crate::counters::Counters;
 use crate::freeze::FreezeMeter;
 use crate::host::Host;
+use crate::sound_moment::SoundMoment;
+
+/// Pictures that wait at most; with more the oldest is shown early. Far more than can wait at 60 a second.
+const MOST_WAITING: usize = 16;
 
 pub(crate) struct VideoIn {
     pub(crate) host: Host,
     pub(crate) sinks: Vec<Box<dyn FrameSink>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) freezes: FreezeMeter,
+    /// What is heard meanwhile.
+    pub(crate) moment: Arc<SoundMoment>,
     /// Asks the other side for a keyframe.
     pub(crate) keyframes: mpsc::UnboundedSender<()>,
+}
+
+/// One connection's pictures on their way to the screen.
+struct Stream {
+    assembler: Assembler,
+    decoder: Decoder,
+    sender: SenderClock,
+    clock: PictureClock,
+    waiting: VecDeque<Waiting>,
+}
+
+/// A decoded picture, and when to show it.
+struct Waiting {
+    due: Instant,
+    frame: VideoFrame,
+    keyframe: bool,
+    /// What decoding took.
+    spent: Duration,
+}
+
+impl Stream {
+    fn new() -> Result<Self, CodecError> {
+        Ok(Self {
+            assembler: Assembler::new(AssemblerConfig::default()),
+            decoder: Decoder::new(FramePool::new())?,
+            sender: SenderClock::default(),
+            clock: PictureClock::new(),
+            waiting: VecDeque::new(),
+        })
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let due = self.waiting.front().map(|waiting| waiting.due);
+        self.assembler.poll_timeout().into_iter().chain(due).min()
+    }
+
+    /// The next picture whose time has come.
+    fn next_due(&mut self, now: Instant) -> Option<Waiting> {
+        let crowded = self.waiting.len() > MOST_WAITING;
+        self.waiting.pop_front_if(|waiting| crowded || waiting.due <= now)
+    }
 }
 
 impl VideoIn {
@@ -47,56 +99,65 @@ impl VideoIn {
         mut packets: PacketSource,
         sources: &mut mpsc::UnboundedReceiver<PacketSource>,
     ) -> Result<Option<PacketSource>, CodecError> {
-        let mut assembler = Assembler::new(AssemblerConfig::default());
-        let mut decoder = Decoder::new(FramePool::new())?;
+        let mut stream = Stream::new()?;
         loop {
-            let happened = next(&self.host, &mut packets, sources, assembler.poll_timeout()).await;
+            let happened = next(&self.host, &mut packets, sources, stream.poll_timeout()).await;
             let now = self.host.now();
             match happened {
                 Happened::Source(source) => return Ok(source),
                 Happened::Packet(None) => return Ok(sources.next().await),
                 Happened::Packet(Some(packet)) => {
-                    packets.patience().into_iter().for_each(|patience| assembler.set_max_wait(patience));
-                    assembler.push(now, packet.packet);
+                    packets.patience().into_iter().for_each(|patience| stream.assembler.set_max_wait(patience));
+                    stream.sender.note(packet.packet.timestamp, packet.captured);
+                    stream.assembler.push(now, packet.packet);
                 }
                 Happened::Timeout => {}
             }
-            while let Some(output) = assembler.poll(now) {
-                self.on_output(now, &mut assembler, &mut decoder, output);
+            while let Some(output) = stream.assembler.poll(now) {
+                match output {
+                    AssemblerOutput::NeedKeyframe => self.want_keyframe(),
+                    AssemblerOutput::Frame(unit) => self.on_unit(now, &mut stream, &unit),
+                }
             }
-            self.counters.assembler(assembler.counters());
+            self.counters.assembler(stream.assembler.counters());
+            let now = self.host.now();
+            while let Some(waiting) = stream.next_due(now) {
+                self.show(now, waiting);
+            }
         }
     }
 
-    fn on_output(&mut self, now: Instant, assembler: &mut Assembler, decoder: &mut Decoder, output: AssemblerOutput) {
-        let unit = match output {
-            AssemblerOutput::NeedKeyframe => {
-                self.want_keyframe();
-                return;
-            }
-            AssemblerOutput::Frame(unit) => unit,
-        };
+    fn on_unit(&mut self, now: Instant, stream: &mut Stream, unit: &AssembledFrame) {
         for sink in &mut self.sinks {
             sink.unit(&unit.data);
         }
-        match decoder.decode(&unit.data, self.host.media_now()) {
+        match stream.decoder.decode(&unit.data, self.host.media_now()) {
             Ok(Some(frame)) => {
-                let spent = self.host.now().saturating_duration_since(now);
-                if self.counters.is_remote_camera_off() {
-                    self.freezes.pause();
-                }
-                let freezes = self.freezes.picture(now);
-                self.counters.frame_decoded(frame.size(), unit.keyframe, spent, freezes);
-                for sink in &mut self.sinks {
-                    sink.frame(&frame);
-                }
+                let decoded = self.host.now();
+                let captured = stream.sender.time(unit.timestamp, VIDEO_CLOCK_HZ);
+                let sound = captured.and_then(|captured| self.moment.heard(decoded, captured));
+                let due = stream.clock.due(now, decoded, unit.timestamp, VIDEO_CLOCK_HZ, sound);
+                let spent = decoded.saturating_duration_since(now);
+                stream.waiting.push_back(Waiting { due, frame, keyframe: unit.keyframe, spent });
             }
             Ok(None) => {}
             Err(error) => {
                 tracing::debug!(%error, "a picture couldn't be decoded");
-                assembler.resync(now);
+                stream.assembler.resync(now);
                 self.want_keyframe();
             }
+        }
+    }
+
+    fn show(&mut self, now: Instant, waiting: Waiting) {
+        let Waiting { frame, keyframe, spent, .. } = waiting;
+        if self.counters.is_remote_camera_off() {
+            self.freezes.pause();
+        }
+        let freezes = self.freezes.picture(now);
+        self.counters.frame_decoded(frame.size(), keyframe, spent, freezes);
+        for sink in &mut self.sinks {
+            sink.frame(&frame);
         }
     }
 

@@ -262,7 +262,7 @@ impl VideoOut {
                 }
                 let spent = self.host.media_now().since(sending.encoded.captured);
                 self.counters.frame_encoded(sending.encoded.keyframe, spent);
-                send_packets(sending).await;
+                send_packets(sending, spent).await;
             }
             Err(error) => {
                 sending.keyframe = true;
@@ -289,8 +289,9 @@ impl VideoOut {
     }
 }
 
-async fn send_packets(sending: &mut Sending) {
+async fn send_packets(sending: &mut Sending, ago: Duration) {
     let timestamp = sending.encoded.captured.to_rtp(VIDEO_CLOCK_HZ);
+    sending.to.video_captured(timestamp, ago);
     sending.packets.clear();
     sending.packetizer.packetize(&sending.encoded.data, timestamp, &mut sending.packets);
     for packet in sending.packets.drain(..) {

@@ -145,6 +145,7 @@ impl FeedbackWatch {
             self.reports(&report.reports, now);
         } else if let Some(report) = any.downcast_ref::<SenderReport>() {
             self.reports(&report.reports, now);
+            self.shared.clocks.reported(report.ssrc, report.rtp_time, report.ntp_time);
         }
     }
 
@@ -193,14 +194,19 @@ impl FeedbackWatch {
         }
     }
 
-    fn outbound(&mut self, packet: &dyn rtc::rtcp::Packet, now: Instant) {
-        if let Some(report) = packet.as_any().downcast_ref::<SenderReport>()
-            && let Some(stream) = self.stream(report.ssrc)
-        {
+    fn outbound(&mut self, packet: &mut Box<dyn rtc::rtcp::Packet>, now: Instant) {
+        let Some(report) = packet.as_any().downcast_ref::<SenderReport>() else { return };
+        let Some(index) = self.streams.iter().position(|stream| stream.ssrc == report.ssrc) else { return };
+        let mut report = report.clone();
+        if let Some((ntp_time, rtp_time)) = self.shared.clocks.report(index, now) {
+            (report.ntp_time, report.rtp_time) = (ntp_time, rtp_time);
+        }
+        if let Some(stream) = self.streams.get_mut(index) {
             // Both sides' timers run in step, so a report often refers to the one before the latest.
             stream.reported.truncate(3);
             stream.reported.push_front((((report.ntp_time >> 16) & 0xffff_ffff) as u32, now));
         }
+        *packet = Box::new(report);
     }
 }
 
@@ -224,9 +230,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for FeedbackWatch {
         self.read.pop_front()
     }
 
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        if let Packet::Rtcp(packets) = &packet.message.packet {
-            packets.iter().for_each(|inner| self.outbound(inner.as_ref(), packet.now));
+    fn handle_write(&mut self, mut packet: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtcp(packets) = &mut packet.message.packet {
+            packets.iter_mut().for_each(|inner| self.outbound(inner, packet.now));
         } else if packet.message.has(&Attribute::Retransmission)
             && let Packet::Rtp(rtp) = &packet.message.packet
         {

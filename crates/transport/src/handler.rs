@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use rtc::rtp::packet::Packet;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
-use visavis_frame::RtpPacket;
+use visavis_frame::{AUDIO_CLOCK_HZ, RtpPacket, VIDEO_CLOCK_HZ};
 use webrtc::data_channel::DataChannel;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{
@@ -101,7 +101,9 @@ async fn drain(shared: Arc<Shared>, track: Arc<dyn TrackRemote>, sink: PacketSin
                 shared.remote_video_ssrc.store(packet.header.ssrc, Ordering::Release);
                 sink.set_patience(shared.terms().patience);
             }
-            sink.push(ReceivedPacket { packet: received(packet), arrival: shared.runtime.now() });
+            let hz = if is_video { VIDEO_CLOCK_HZ } else { AUDIO_CLOCK_HZ };
+            let captured = shared.clocks.sender_time(packet.header.ssrc, packet.header.timestamp, hz);
+            sink.push(ReceivedPacket { packet: received(packet), arrival: shared.runtime.now(), captured });
         }
     }
 }

@@ -10,6 +10,7 @@
 //! [`TransportError`] and leaves the connection as it was.
 
 mod certificate;
+mod clocks;
 mod config;
 mod connection;
 mod control;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MediaEngine};
@@ -211,6 +212,22 @@ impl MediaSender {
     #[must_use]
     pub fn outlook(&self) -> SendOutlook {
         self.shared.outlook.look()
+    }
+
+    /// Notes that the picture with this RTP time was captured so long ago: sender reports tell the other side.
+    pub fn video_captured(&self, timestamp: u32, ago: Duration) {
+        self.captured(0, timestamp, ago);
+    }
+
+    /// Notes that the first sample with this RTP time was heard so long ago: sender reports tell the other side.
+    pub fn audio_captured(&self, timestamp: u32, ago: Duration) {
+        self.captured(1, timestamp, ago);
+    }
+
+    fn captured(&self, index: usize, timestamp: u32, ago: Duration) {
+        if let Some(at) = self.shared.runtime.now().checked_sub(ago) {
+            self.shared.clocks.captured(index, timestamp, at);
+        }
     }
 
     /// Notes what the encoder of video holds, for the statistics.

@@ -18,6 +18,9 @@ pub struct ReceivedPacket {
     pub packet: RtpPacket,
     /// When it was taken from the connection.
     pub arrival: Instant,
+    /// When what it carries was captured, by a clock of the other side that is the same for sound and pictures; known once
+    /// it has reported.
+    pub captured: Option<Duration>,
 }
 
 /// Where a connection puts the packets that it receives.
@@ -149,7 +152,7 @@ mod tests {
 
     fn packet(sequence: u16) -> ReceivedPacket {
         let packet = RtpPacket { sequence, timestamp: 0, marker: false, payload: Vec::new() };
-        ReceivedPacket { packet, arrival: Instant::now() }
+        ReceivedPacket { packet, arrival: Instant::now(), captured: None }
     }
 
     #[test]

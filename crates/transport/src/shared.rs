@@ -11,6 +11,7 @@ use webrtc::data_channel::DataChannel;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::runtime::Runtime;
 
+use crate::clocks::Clocks;
 use crate::event::{PeerState, TransportEvent};
 use crate::feedback::RemoteView;
 use crate::outlook::Outlook;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     remote_views: Mutex<[RemoteView; 2]>,
     /// What the sending side knows of the path.
     pub(crate) outlook: Outlook,
+    /// What RTP times mean, ours and theirs.
+    pub(crate) clocks: Clocks,
     /// Microseconds; zero: not known yet.
     round_trip: AtomicU64,
     /// How often the connection came up.
@@ -63,6 +66,7 @@ impl Shared {
         events: UnboundedSender<TransportEvent>,
     ) -> Arc<Self> {
         Arc::new(Self {
+            clocks: Clocks::new(runtime.now()),
             runtime,
             pace,
             events,

@@ -18,7 +18,7 @@ const QUANTILE: f64 = 0.97;
 
 /// Learns the delays of one stream.
 #[derive(Debug)]
-pub(super) struct DelayEstimator {
+pub(crate) struct DelayEstimator {
     /// Transits that may yet be the fastest, microseconds, rising from the front.
     fastest: VecDeque<(Instant, i64)>,
     histogram: [f64; STEPS],
@@ -26,12 +26,12 @@ pub(super) struct DelayEstimator {
 }
 
 impl DelayEstimator {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { fastest: VecDeque::new(), histogram: [0.0; STEPS], total: 0.0 }
     }
 
     /// Notes a packet that came at `now` after `transit_us`, which needs no common zero.
-    pub(super) fn observe(&mut self, now: Instant, transit_us: i64) {
+    pub(crate) fn observe(&mut self, now: Instant, transit_us: i64) {
         while self.fastest.back().is_some_and(|&(_, other)| other >= transit_us) {
             self.fastest.pop_back();
         }
@@ -47,16 +47,21 @@ impl DelayEstimator {
     }
 
     /// The fastest recent transit, microseconds, on the scale of [`DelayEstimator::observe`].
-    pub(super) fn fastest_us(&self) -> i64 {
+    pub(crate) fn fastest_us(&self) -> i64 {
         self.fastest.front().map_or(0, |&(_, transit)| transit)
     }
 
     /// The delay over the fastest that nearly all packets stay under.
     pub(super) fn needed(&self) -> Duration {
+        self.within(QUANTILE)
+    }
+
+    /// The delay over the fastest that this share of packets stays under.
+    pub(crate) fn within(&self, share: f64) -> Duration {
         let mut below = 0.0;
         let step = self.histogram.iter().position(|weight| {
             below += weight;
-            below >= QUANTILE * self.total
+            below >= share * self.total
         });
         Duration::from_millis((step.unwrap_or(0) as u64 + 1) * STEP_MS.unsigned_abs())
     }

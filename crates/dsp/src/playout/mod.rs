@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use visavis_frame::{AUDIO_CLOCK_HZ, RtpPacket};
 
-use self::delay::DelayEstimator;
+pub(crate) use self::delay::DelayEstimator;
 use crate::timescale::Speed;
 
 /// A step in timestamps beyond this, 5 s, is a new stream.
@@ -149,6 +149,8 @@ struct Playing {
     overdue: i64,
     delay_ms: f64,
     speed_pause: u8,
+    /// RTP time of what was played last.
+    timestamp: u32,
 }
 
 impl PlayoutBuffer {
@@ -239,6 +241,12 @@ impl PlayoutBuffer {
         PlayoutAction::Recover { from: head.payload.clone() }
     }
 
+    /// The RTP time of the packet that was played last; `None` while nothing plays.
+    #[must_use]
+    pub fn playing(&self) -> Option<u32> {
+        self.playing.as_ref().map(|playing| playing.timestamp)
+    }
+
     /// Counts and delays so far.
     #[must_use]
     pub fn stats(&self) -> PlayoutStats {
@@ -287,6 +295,7 @@ impl PlayoutBuffer {
             overdue: 0,
             delay_ms,
             speed_pause: SPEED_PAUSE,
+            timestamp: media as u32,
         });
         true
     }
@@ -340,6 +349,7 @@ impl PlayoutBuffer {
                 }
                 playing.next = media + toc::samples(&head.payload);
                 playing.last_sequence = head.sequence;
+                playing.timestamp = media as u32;
                 playing.overdue = 0;
                 playing.speed(delay_ms, self.stats.target)
             }

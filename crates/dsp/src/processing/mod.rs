@@ -25,6 +25,9 @@ use self::gain::Gain;
 use self::noise::NoiseFilter;
 use self::reference::Reference;
 
+/// What splitting into bands, blocks of another length and putting together again take.
+const BANDED_LATENCY: Duration = Duration::from_millis(9);
+
 /// The longest delay that the canceller can be told.
 pub const MAX_DELAY: Duration = Duration::from_millis(500);
 
@@ -146,6 +149,12 @@ impl SoundProcessor {
         if let Some(gain) = &mut self.gain {
             gain.process(block);
         }
+    }
+
+    /// How much later sound comes out than it went in.
+    #[must_use]
+    pub fn latency(&self) -> Duration {
+        self.banded.as_ref().map_or(Duration::ZERO, |_| BANDED_LATENCY)
     }
 
     /// What the canceller found out so far; `None` while it is off.

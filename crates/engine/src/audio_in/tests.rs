@@ -31,7 +31,7 @@ impl Desk {
         let mut payload = Vec::new();
         let mut encoder = opus::Encoder::new(BitRate::from_kbps(32)).unwrap();
         encoder.encode(&[&AudioBlock::SILENCE], &mut payload).unwrap();
-        let input = AudioIn::new(Vec::new()).unwrap();
+        let input = AudioIn::new(Vec::new(), Arc::new(SoundMoment::new(Instant::now()))).unwrap();
         Self { zero: Instant::now(), input, payload, sent: 0, queued: 0, called: 0, dry: 0 }
     }
 
@@ -42,7 +42,11 @@ impl Desk {
             while (f64::from(self.sent) * 10_000.0) < micros as f64 * (1.0 + microphone_ppm * 1e-6) {
                 let timestamp = self.sent.wrapping_mul(BLOCK_SAMPLES as u32);
                 let payload = self.payload.clone();
-                self.input.insert(now, RtpPacket { sequence: self.sent as u16, timestamp, marker: false, payload });
+                self.input.insert(
+                    now,
+                    RtpPacket { sequence: self.sent as u16, timestamp, marker: false, payload },
+                    None,
+                );
                 self.sent += 1;
             }
             while (self.called * 10_000) as f64 <= micros as f64 * (1.0 + speaker_ppm * 1e-6) {

@@ -24,3 +24,4 @@ mod rate;
 mod resending;
 mod server_gone;
 mod stranger;
+mod together;
