@@ -33,7 +33,7 @@ const SLACK_BELOW: Duration = Duration::from_millis(4);
 /// Delay above the target that no speeding up can work off in good time: packets are thrown away instead.
 const HOPELESS: Duration = Duration::from_millis(250);
 /// Room above the network's own delay for what is uneven on our side.
-const MARGIN: Duration = Duration::from_millis(2);
+const MARGIN: Duration = Duration::from_millis(5);
 /// Packets between two changes of speed, so that the first shows in the delay before the second is decided.
 const SPEED_PAUSE: u8 = 3;
 /// Weight of the newest measurement in the delay.
