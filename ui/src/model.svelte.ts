@@ -2,7 +2,7 @@ import { errorView, type Backend } from "./backend/backend";
 import type { AppView, CallPhase, ErrorView, NoticeAction, SettingsView } from "./bindings/view";
 import { exhaustive } from "./exhaustive";
 import { text } from "./text";
-import { VideoFeed } from "./video/feed";
+import { sourceOf, type PictureSource } from "./video/pictures";
 
 type PhaseKind = CallPhase["kind"];
 
@@ -14,7 +14,7 @@ function talking(kind: PhaseKind | undefined): boolean {
 /** What the window knows: the newest view models, what is open beside them, and what was refused last. */
 export class Model {
   readonly backend: Backend;
-  readonly feed: VideoFeed;
+  readonly pictures: PictureSource;
   view = $state.raw<AppView | null>(null);
   failure = $state.raw<ErrorView | null>(null);
   settingsOpen = $state(false);
@@ -24,7 +24,7 @@ export class Model {
 
   constructor(backend: Backend) {
     this.backend = backend;
-    this.feed = new VideoFeed((onMessage, onClosed) => backend.openVideo(onMessage, onClosed));
+    this.pictures = sourceOf(backend.pictures);
   }
 
   /** Listens first and asks then, so that nothing falls in between; what was heard meanwhile is newer than the answer. */

@@ -59,6 +59,9 @@ export const text = {
     code: (spelled: string) => `Code ${spelled}`,
     copy: "Copy code",
     copied: "Copied",
+    guest: (host: string) =>
+      `No app over there? A link opens the call in a browser. Whoever runs ${host} could then read the words.`,
+    copyLink: "Copy link",
     embedded: "No server is set, so this code works only on this computer. To call another one, set a server address.",
     openSettings: "Open settings",
     cancel: "Cancel",
@@ -147,6 +150,78 @@ export const text = {
     newCall: "New call",
     done: "Done",
     openSettings: "Open settings",
+  },
+
+  /** The guest page: what the app says for itself, a browser's page has to say in its own words. */
+  guest: {
+    host: (host: string) => `Guest of ${host}`,
+    you: (host: string) => `You are a browser guest: you trust ${host}.`,
+    both: (host: string, other: string) =>
+      host === other
+        ? `You are both browser guests: you trust ${host}.`
+        : `You are both browser guests: you trust ${host}, they trust ${other}.`,
+    note: (host: string) =>
+      `You are a guest in a browser. This page comes from ${host}, and whoever runs ${host} could read the code that you type. The app trusts nobody in between.`,
+    asking: "Your browser asks whether this page may use the camera and the microphone.",
+    blocked:
+      "The browser is blocking the camera or the microphone. Allow them beside the address, then turn them on again; you can go on without.",
+    busy: (what: string) =>
+      `The ${what} is used by another program. Close that, then turn it on again; you can go on without.`,
+    missing: (what: string) => `No ${what} was found. You can go on without.`,
+    failed: (what: string) => `The ${what} can't be opened. You can go on without.`,
+    camera: "camera",
+    microphone: "microphone",
+    insecure: "Browsers allow calls on secure pages only: this one has to be opened with https.",
+    guessed: (left: number) =>
+      left === 1
+        ? "Somebody tried other words: a typo, or someone guessing. One try left."
+        : `Somebody tried other words: a typo, or someone guessing. ${left} tries left.`,
+    noSharedCodec: "The other side can't show your browser's pictures, nor send its own. You can hear one another.",
+    code: {
+      empty: "Type the code that you were given.",
+      tooShort: (least: number, digits: number) => `A code has at least ${least} digits; this one has ${digits}.`,
+      tooLong: (most: number, digits: number) => `A code has at most ${most} digits; this one has ${digits}.`,
+      numberMissing: "A code begins with its number, as in 4827-tulip-orbit.",
+      wordsMissing: "The two words behind the number are missing: a code looks like 4827-tulip-orbit.",
+      secondMissing: "The second word is missing: a code looks like 4827-tulip-orbit.",
+      tooMany: (n: number) => `A code has two words behind its number; this one has ${n}.`,
+      unknown: (word: string) => `“${word}” isn't one of the words that codes are made of.`,
+      uncertain: (word: string, fits: string[]) => `“${word}” could be ${fits.join(", ")}; type another letter.`,
+      unexpected: (char: string) => `A code is a number and two words; “${char}” doesn't belong in one.`,
+      linkWithoutCode: "This link has no code in it: the code stands behind a # at its end.",
+    },
+    ended: {
+      "hung-up": () => "You hung up.",
+      "peer-hung-up": () => "The other person hung up.",
+      "peer-lost": () => "The connection to the other person was lost. You can call again.",
+      "no-such-room": (nameplate: string) =>
+        `No one is waiting on ${nameplate}. Check the number, or ask for a new code.`,
+      "room-full": () => "Two people are already here. If you didn't expect that, ask for a new code.",
+      "line-full": () => "Too many others are waiting to be let in. Try again in a moment.",
+      "no-answer": () => "The person with this code didn't answer. Try again, or ask for a new code.",
+      dismissed: () => "The other person's app couldn't use what this page sent. Reload the page and try again.",
+      "wrong-words": () => "The words don't match: a typo, or somebody in between. Check them with the other person.",
+      burnt: () =>
+        "Other words were tried three times, so this code is no longer good. Start a new call for a new code.",
+      expired: () => "Nobody came, and the code has lapsed. Start a new call for a new code.",
+      "server-unreachable": (why: string) => `The server can't be reached: ${why}. Try again in a moment.`,
+      "server-refused": (why: string) => `The server said no: ${why}`,
+      "no-path": () => "No path to the other person was found. Another network may help, or a server with TURN.",
+      "bad-message": (why: string) => `The other side's app doesn't speak this version's language: ${why}.`,
+      "transport-failed": (why: string) => `The connection failed: ${why}. You can call again.`,
+    },
+    quality: {
+      unknown: "Not measured yet.",
+      good: "Sound and picture flow freely.",
+      causes: {
+        fromThem: (value: number) => `Their uplink loses ${value}%.`,
+        toThem: (value: number) => `Your uplink loses ${value}%.`,
+        ourComputer: () => "Your computer can't keep up with the pictures.",
+        theirComputer: () => "Their computer can't keep up with the pictures.",
+        delay: (value: number) => `Sound takes long: ${value} ms there and back.`,
+        sound: (value: number) => `${value}% of their sound doesn't arrive in time.`,
+      },
+    },
   },
 
   settings: {

@@ -5,6 +5,8 @@
 mod client_address;
 mod embedded;
 mod gate;
+#[cfg(feature = "guest")]
+mod guest;
 mod hub;
 mod journal;
 mod key;
@@ -320,6 +322,8 @@ fn routers(config: &Config, hub: &HubHandle, gate: &Gate) -> (Router, Router) {
     let (embedded, log_addresses) = (config.embedded, config.log_addresses);
     let state = AppState { hub: hub.clone(), gate: gate.clone(), embedded, log_addresses };
     let router = Router::new().route("/ws", get(socket::upgrade)).route("/healthz", get(healthz)).with_state(state);
+    #[cfg(feature = "guest")]
+    let router = if embedded { router } else { router.merge(guest::router()) };
     let token = config.metrics.token.as_deref().map(Arc::from);
     let in_between = config.metrics.listen.is_none() && token.is_some();
     let sources = metrics::Sources { hub: hub.clone(), gate: gate.clone(), started: SystemTime::now(), token };

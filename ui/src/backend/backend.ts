@@ -7,7 +7,7 @@ import type {
   QualityView,
   SettingsView,
 } from "../bindings/view";
-import type { OpenVideo } from "../video/feed";
+import type { Pictures } from "../video/pictures";
 
 /** What the shell says unasked. Each is a whole view model, never a delta. */
 export interface Events {
@@ -35,7 +35,10 @@ export interface Backend {
   copyText(text: string): Promise<void>;
   /** Saves the story of the call; the answer is where. `open`: with the code, addresses and device names in it. */
   saveReport(open: boolean): Promise<string>;
-  openVideo: OpenVideo;
+  /** How pictures get onto the screen. */
+  readonly pictures: Pictures;
+  /** Whom a guest in a browser trusts: the host that the page comes from. `null` in the app, which trusts nobody. */
+  readonly guestOf: string | null;
 }
 
 /** What a command rejected with; anything that isn't an `ErrorView` is a fault of ours. */

@@ -15,6 +15,8 @@ export class FakeBackend implements Backend {
   readonly asked: string[] = [];
   /** Thrown by the next command. */
   refuse: unknown = null;
+  readonly pictures = { kind: "frames", open: openVideo } as const;
+  readonly guestOf = null;
   #listeners: Listeners | null = null;
   #next: ReturnType<typeof setTimeout> | undefined;
 
@@ -118,18 +120,6 @@ export class FakeBackend implements Backend {
     return this.#answer(`saveReport ${String(open)}`, () => "/Downloads/visavis-report-1.json");
   }
 
-  openVideo(onMessage: (message: ArrayBuffer) => void): Promise<VideoLink> {
-    let number = 0;
-    let open = true;
-    const send = (stream: StreamId) => {
-      if (open) onMessage(testPicture(stream, number++));
-    };
-    const credit = (stream: StreamId) => void setTimeout(send, FRAME_MS, stream);
-    credit(Stream.remote);
-    credit(Stream.self);
-    return Promise.resolve({ credit, close: () => void (open = false) });
-  }
-
   /** Changes the call and says so. */
   emit(change: Partial<CallView>): void {
     this.view = { ...this.view, call: { ...this.view.call, ...change } };
@@ -157,4 +147,16 @@ export class FakeBackend implements Backend {
     if (refused !== null) return Promise.reject(refused);
     return Promise.resolve(answer());
   }
+}
+
+function openVideo(onMessage: (message: ArrayBuffer) => void): Promise<VideoLink> {
+  let number = 0;
+  let open = true;
+  const send = (stream: StreamId) => {
+    if (open) onMessage(testPicture(stream, number++));
+  };
+  const credit = (stream: StreamId) => void setTimeout(send, FRAME_MS, stream);
+  credit(Stream.remote);
+  credit(Stream.self);
+  return Promise.resolve({ credit, close: () => void (open = false) });
 }

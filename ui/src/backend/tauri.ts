@@ -31,6 +31,9 @@ export const tauri: Backend = {
   listDevices: () => invoke("list_devices"),
   copyText: (text) => invoke("copy_text", { text }),
   saveReport: (open) => invoke("save_report", { open }),
-  openVideo: async (onMessage, onClosed) =>
-    openSocket(await invoke<VideoEndpoint>("video_endpoint"), onMessage, onClosed),
+  pictures: {
+    kind: "frames",
+    open: async (onMessage, onClosed) => openSocket(await invoke<VideoEndpoint>("video_endpoint"), onMessage, onClosed),
+  },
+  guestOf: null,
 };

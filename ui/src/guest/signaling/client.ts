@@ -74,6 +74,11 @@ export class Client {
     return this.#place.kind === "waiting" || this.#place.kind === "meeting";
   }
 
+  /** The number of the exchange that goes on, 0 for none. */
+  get exchange(): number {
+    return this.#place.kind === "meeting" ? this.#place.exchange.number : 0;
+  }
+
   get hasEnded(): boolean {
     return this.#link.hasEnded;
   }
@@ -213,14 +218,14 @@ export class Client {
         this.#onRelay(message.exchange, message.seq, message.body);
         return;
       case "ack":
-        this.#exchange(message.exchange)?.acknowledge(message.seq);
+        this.#present(message.exchange)?.acknowledge(message.seq);
         this.#flush();
         return;
       case "confirmed":
         this.#onConfirmed(message.exchange);
         return;
       case "ice-servers":
-        if (this.#exchange(message.exchange) !== null) this.#onEvent({ kind: "ice-servers", servers: message.servers });
+        if (this.#present(message.exchange) !== null) this.#onEvent({ kind: "ice-servers", servers: message.servers });
         return;
       case "peer-left":
         this.#onPeerLeft(message.exchange, message.reason);
@@ -261,7 +266,7 @@ export class Client {
   }
 
   #onRelay(number: number, seq: number, body: string): void {
-    const exchange = this.#exchange(number);
+    const exchange = this.#present(number);
     if (exchange === null) return;
     const arrival = exchange.arrive(seq);
     if (arrival === "gap") {
@@ -273,7 +278,7 @@ export class Client {
   }
 
   #onConfirmed(number: number): void {
-    const exchange = this.#exchange(number);
+    const exchange = this.#present(number);
     // No pair is made without us.
     if (exchange === null || !exchange.confirmSent || exchange.paired) return;
     exchange.paired = true;
@@ -291,7 +296,7 @@ export class Client {
   }
 
   /** The present exchange if that is its number; anything about another is late. */
-  #exchange(number: number): Exchange | null {
+  #present(number: number): Exchange | null {
     return this.#place.kind === "meeting" && this.#place.exchange.number === number ? this.#place.exchange : null;
   }
 

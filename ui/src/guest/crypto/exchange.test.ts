@@ -1,0 +1,136 @@
+// @vitest-environment node
+import { beforeEach, describe, expect, it } from "vitest";
+import vectors from "../../../../crates/signaling/tests/vectors/visavis.json";
+import { readBody, type Body } from "../call/bodies";
+import { EnvelopeError } from "../call/meeting";
+import { fromHex, type Bytes } from "./bytes";
+import { Exchange, type Terms } from "./exchange";
+
+const offer: Body = { type: "offer", sdp: "v=0\r\n", restart: false };
+const answer: Body = { type: "answer", sdp: "v=0\r\n" };
+
+/** Gives these, one after the other. */
+function given(...hex: string[]): (bytes: number) => Bytes {
+  return () => fromHex(hex.shift() ?? "") ?? new Uint8Array();
+}
+
+function terms(role: "creator" | "joiner", change: Partial<Terms> = {}): Terms {
+  const fingerprint = vectors.fingerprint[role];
+  return { role, nameplate: "4827", words: "tulip-orbit", fingerprint, seen: new Set(), ...change };
+}
+
+let creator: Exchange;
+let joiner: Exchange;
+
+beforeEach(() => {
+  [creator, joiner] = [new Exchange(terms("creator")), new Exchange(terms("joiner"))];
+});
+
+/** Both have one another's tag. */
+async function meet() {
+  expect(await creator.open(await joiner.seal({ type: "knock" }))).toEqual({ type: "knock" });
+  expect(await joiner.open(await creator.seal(offer))).toEqual(offer);
+  expect(await creator.open(await joiner.seal(answer))).toEqual(answer);
+}
+
+it("writes what the Rust side writes, byte for byte, and reads it", async () => {
+  creator = new Exchange(terms("creator", { random: given(vectors.scalarSeed.creator) }));
+  joiner = new Exchange(terms("joiner", { random: given(vectors.sid, vectors.scalarSeed.joiner) }));
+  for (const { from, text, opens } of vectors.messages) {
+    const [sender, receiver] = from === "joiner" ? [joiner, creator] : [creator, joiner];
+    const body = readBody(opens) ?? ({ type: "knock" } as const);
+    expect(await sender.seal(body)).toBe(text);
+    expect(await receiver.open(text)).toEqual(body);
+  }
+  expect(creator.pictures).toEqual(vectors.pictures);
+  expect(joiner.pictures).toEqual(vectors.pictures);
+  expect(creator.fingerprint).toBe(vectors.fingerprint.joiner);
+});
+
+it("proves each to the other, and goes on both ways", async () => {
+  await meet();
+  expect([creator.fingerprint, joiner.fingerprint]).toEqual([vectors.fingerprint.joiner, vectors.fingerprint.creator]);
+  expect(creator.pictures).toEqual(joiner.pictures);
+  expect(creator.unanswered).toBe(false);
+  const bye: Body = { type: "bye", reason: "hung-up" };
+  expect(await joiner.open(await creator.seal(bye))).toEqual(bye);
+  expect(await creator.open(await joiner.seal(bye))).toEqual(bye);
+});
+
+describe("who doesn't know the words", () => {
+  it("as a joiner learns it from the creator's tag", async () => {
+    joiner = new Exchange(terms("joiner", { words: "tulip-orchid" }));
+    await creator.open(await joiner.seal({ type: "knock" }));
+    const reply = await creator.seal(offer);
+    await expect(joiner.open(reply)).rejects.toMatchObject({ words: true });
+    await expect(joiner.seal(answer)).rejects.toThrow(EnvelopeError);
+    expect(creator.unanswered).toBe(true);
+    expect(creator.fingerprint).toBeNull();
+  });
+
+  it("and answers all the same is found out by the creator", async () => {
+    await creator.open(await joiner.seal({ type: "knock" }));
+    const reply = JSON.parse(await creator.seal(offer)) as Record<string, unknown>;
+    const forged = { type: "confirm", tag: reply["tag"], number: 1, sealed: reply["sealed"] };
+    await expect(creator.open(JSON.stringify(forged))).rejects.toMatchObject({ words: true });
+    expect(creator.unanswered).toBe(true);
+  });
+
+  it("or stands at another number gets nowhere", async () => {
+    joiner = new Exchange(terms("joiner", { nameplate: "4828" }));
+    await creator.open(await joiner.seal({ type: "knock" }));
+    await expect(joiner.open(await creator.seal(offer))).rejects.toMatchObject({ words: true });
+  });
+});
+
+describe("whoever is on the way", () => {
+  it("can't swap a certificate", async () => {
+    const opening = JSON.parse(await joiner.seal({ type: "knock" })) as Record<string, string>;
+    const other = new Exchange(terms("joiner", { fingerprint: Array(32).fill("EE").join(":") }));
+    const swapped = JSON.parse(await other.seal({ type: "knock" })) as Record<string, string>;
+    await creator.open(JSON.stringify({ ...opening, ad: swapped["ad"] }));
+    await expect(joiner.open(await creator.seal(offer))).rejects.toMatchObject({ words: true });
+  });
+
+  it("can't send back, replay, drop, cut or change", async () => {
+    await meet();
+    const [first, second, third] = [await joiner.seal(answer), await joiner.seal(answer), await joiner.seal(answer)];
+    await expect(joiner.open(first)).rejects.toThrow("forged");
+    await creator.open(first);
+    await expect(creator.open(first)).rejects.toThrow("played again");
+    await expect(creator.open(third)).rejects.toThrow("missing");
+    await expect(creator.open(second)).rejects.toThrow("played again");
+    const message = JSON.parse(await joiner.seal(answer)) as { sealed: string };
+    const cut = JSON.stringify({ ...message, sealed: message.sealed.slice(0, -8) });
+    await expect(creator.open(cut)).rejects.toThrow("cut");
+    const changed = JSON.stringify({ ...message, sealed: `AAAA${message.sealed.slice(4)}` });
+    await expect(creator.open(changed)).rejects.toThrow("forged");
+  });
+
+  it("can't play an exchange of before again", async () => {
+    const opening = await joiner.seal({ type: "knock" });
+    const seen = new Set<string>();
+    await new Exchange(terms("creator", { seen })).open(opening);
+    await expect(new Exchange(terms("creator", { seen })).open(opening)).rejects.toThrow("before");
+  });
+
+  it("can't answer a side with itself", async () => {
+    const opening = JSON.parse(await joiner.seal({ type: "knock" })) as Record<string, string>;
+    const reply = { ...opening, type: "reply", tag: "", number: 1, sealed: "" };
+    await expect(joiner.open(JSON.stringify(reply))).rejects.toThrow("came back");
+  });
+
+  it.each(["", "{}", "[]", '{"type":"open"}', '{"type":"sealed","number":1,"sealed":"AA=="}', '{"type":"dance"}'])(
+    "is refused with %j",
+    async (message) => {
+      await expect(creator.open(message)).rejects.toThrow(EnvelopeError);
+    },
+  );
+});
+
+it("a refusal is a goodbye, and needs no key", async () => {
+  await joiner.seal({ type: "knock" });
+  const refusal = await creator.seal({ type: "bye", reason: "dismissed" });
+  expect(refusal).toBe('{"type":"refuse","reason":"dismissed"}');
+  expect(await joiner.open(refusal)).toEqual({ type: "bye", reason: "dismissed" });
+});
