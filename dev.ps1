@@ -136,6 +136,7 @@ $Steps = [ordered]@{
     'ui-types'        = @('npm', '--prefix', 'ui', 'run', 'check')
     'ui-test'         = @('npm', '--prefix', 'ui', 'run', 'test')
     'ui-build'        = @('npm', '--prefix', 'ui', 'run', 'build')
+    'ui-build-guest'  = @('npm', '--prefix', 'ui', 'run', 'build:guest')
     'tidy'            = @('cargo', 'xtask', 'tidy')
     'deny'            = @('cargo', 'deny', 'check', 'bans', 'licenses', 'sources')
     'machete'         = @('cargo', 'machete')

@@ -83,7 +83,7 @@ async fn a_guest_with_other_words_is_told_and_counted() -> Result<()> {
     let (second, joiner) = rig.guest(&format!("#{number}-{other}")).await?;
     joiner.click("Join").await?;
     joiner.shows("The words don't match").await?;
-    creator.shows("tries left").await?;
+    creator.shows("Nobody got in").await?;
     creator.reaches("waiting").await?;
     first.close().await?;
     second.close().await

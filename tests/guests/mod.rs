@@ -14,9 +14,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// More pictures than a still one could count.
 const MOVING: u64 = 20;
 
-/// Keeps what the browser refuses to load or run, before anything of the page does.
+/// Keeps what the browser refuses to load or run, also what it refused before this was asked.
 const WATCH_POLICY: &str = "window.refusedByPolicy = []; \
-     document.addEventListener('securitypolicyviolation', (e) => window.refusedByPolicy.push(e.violatedDirective));";
+     const keep = (reports) => window.refusedByPolicy.push(...reports.map((report) => report.body.effectiveDirective)); \
+     new ReportingObserver(keep, { types: ['csp-violation'], buffered: true }).observe();";
 const CLICK: &str = "const all = [...document.querySelectorAll('button')]; \
      const named = (b) => b.innerText.trim() === arguments[0] || b.getAttribute('aria-label') === arguments[0]; \
      const found = all.find(named); found?.click(); return found !== undefined;";

@@ -173,23 +173,7 @@ export const text = {
     microphone: "microphone",
     insecure: "Browsers allow calls on secure pages only: this one has to be opened with https.",
     guessed: (left: number) =>
-      left === 1
-        ? "Somebody tried other words: a typo, or someone guessing. One try left."
-        : `Somebody tried other words: a typo, or someone guessing. ${left} tries left.`,
-    noSharedCodec: "The other side can't show your browser's pictures, nor send its own. You can hear one another.",
-    code: {
-      empty: "Type the code that you were given.",
-      tooShort: (least: number, digits: number) => `A code has at least ${least} digits; this one has ${digits}.`,
-      tooLong: (most: number, digits: number) => `A code has at most ${most} digits; this one has ${digits}.`,
-      numberMissing: "A code begins with its number, as in 4827-tulip-orbit.",
-      wordsMissing: "The two words behind the number are missing: a code looks like 4827-tulip-orbit.",
-      secondMissing: "The second word is missing: a code looks like 4827-tulip-orbit.",
-      tooMany: (n: number) => `A code has two words behind its number; this one has ${n}.`,
-      unknown: (word: string) => `“${word}” isn't one of the words that codes are made of.`,
-      uncertain: (word: string, fits: string[]) => `“${word}” could be ${fits.join(", ")}; type another letter.`,
-      unexpected: (char: string) => `A code is a number and two words; “${char}” doesn't belong in one.`,
-      linkWithoutCode: "This link has no code in it: the code stands behind a # at its end.",
-    },
+      `Somebody entered this code with words that don't match: a typo, or someone guessing. Nobody got in. ${left === 1 ? "One more try" : `${left} more tries`} before the code is burnt.`,
     ended: {
       "hung-up": () => "You hung up.",
       "peer-hung-up": () => "The other person hung up.",
@@ -203,6 +187,8 @@ export const text = {
       "wrong-words": () => "The words don't match: a typo, or somebody in between. Check them with the other person.",
       burnt: () =>
         "Other words were tried three times, so this code is no longer good. Start a new call for a new code.",
+      "wrong-certificate": () =>
+        "What answered isn't the other person's app. Nothing was sent to it. Try again with a new code.",
       expired: () => "Nobody came, and the code has lapsed. Start a new call for a new code.",
       "server-unreachable": (why: string) => `The server can't be reached: ${why}. Try again in a moment.`,
       "server-refused": (why: string) => `The server said no: ${why}`,

@@ -18,8 +18,8 @@ run_shellcheck() { shellcheck -x dev .ci/run xtask/sh/*.sh xtask/vm/*.sh; }
 run_ui_lint() { npm --prefix ui run lint; }
 run_ui_types() { npm --prefix ui run check; }
 run_ui_test() { npm --prefix ui run test; }
-# The app embeds ui/dist when it is compiled, so this comes before every step that compiles it.
-run_ui_build() { npm --prefix ui run build; }
+# The app embeds ui/dist and the server ui/dist-guest when they are compiled, so this comes before every step that does.
+run_ui_build() { npm --prefix ui run build && npm --prefix ui run build:guest; }
 run_tidy() { cargo xtask tidy; }
 run_deny() { cargo deny check bans licenses sources; }
 run_machete() { cargo machete; }

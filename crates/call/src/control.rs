@@ -24,6 +24,11 @@ pub enum ControlMessage {
     PleaseRestart,
     /// The sender can't use the offer that restarts ICE; another may do.
     RestartFailed,
+    /// The sender is a guest in a browser, on a page that comes from this host and could be made to do anything.
+    Guest {
+        /// As a URL writes it, with its port if that isn't the scheme's own.
+        host: String,
+    },
 }
 
 /// Whether sound and picture are being sent. Missing fields mean "off".
@@ -75,12 +80,24 @@ impl ControlMessage {
         serde_json::from_str(text).ok().filter(Self::makes_sense)
     }
 
-    /// A number that JSON can say may be too large for ours, and no measure is infinite.
+    /// A number that JSON can say may be too large for ours, and no measure is infinite; a host is nothing that could pass for
+    /// a sentence.
     fn makes_sense(&self) -> bool {
+        if let Self::Guest { host } = self {
+            return is_host(host);
+        }
         let Self::Stats(report) = self else { return true };
         let ReceiveReport { frames_per_second, loss_percent, concealed_percent, .. } = report;
         [frames_per_second, loss_percent, concealed_percent].into_iter().all(|number| number.is_finite())
     }
+}
+
+/// The longest host, bytes (RFC 1035), with a port.
+const MAX_HOST_BYTES: usize = 260;
+
+fn is_host(host: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
+    !host.is_empty() && host.len() <= MAX_HOST_BYTES && host.bytes().all(fits)
 }
 
 #[cfg(test)]
@@ -95,6 +112,9 @@ mod tests {
         assert_eq!(ControlMessage::PleaseRestart.to_text(), r#"{"type":"please-restart"}"#);
         let bye = ControlMessage::Bye { reason: "hung-up".into() };
         assert_eq!(ControlMessage::from_text(&bye.to_text()), Some(bye));
+        let guest = ControlMessage::Guest { host: "calls.example.org:8443".into() };
+        assert_eq!(guest.to_text(), r#"{"type":"guest","host":"calls.example.org:8443"}"#);
+        assert_eq!(ControlMessage::from_text(&guest.to_text()), Some(guest));
     }
 
     #[test]
@@ -106,6 +126,8 @@ mod tests {
             r#"{"type":"dance"}"#,
             r#"{"type":"media","microphone":7}"#,
             r#"{"type":"stats","lossPercent":1e39}"#,
+            r#"{"type":"guest","host":""}"#,
+            r#"{"type":"guest","host":"nobody at all"}"#,
             "\u{0}",
         ] {
             assert_eq!(ControlMessage::from_text(text), None, "{text}");

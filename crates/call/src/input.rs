@@ -193,6 +193,11 @@ pub enum CallEvent {
     },
     /// The other is the one who knows the words; these pictures are on both screens.
     Verified(Pictures),
+    /// The other side is a guest in a browser, and trusts the host of the page.
+    RemoteGuest {
+        /// The host.
+        host: String,
+    },
     /// What the other side sends changed.
     RemoteMedia(MediaState),
     /// What the other side receives from us.

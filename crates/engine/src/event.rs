@@ -27,6 +27,11 @@ pub enum Event {
     },
     /// The other is the one who knows the words; these pictures are on both screens.
     Verified(Pictures),
+    /// The other side is a guest in a browser, and trusts the host of the page.
+    RemoteGuest {
+        /// The host.
+        host: String,
+    },
     /// What the other side sends changed.
     Remote(MediaState),
     /// What the other side receives from us, once a second.

@@ -133,6 +133,8 @@ fn happened(event: &Event) -> Option<Happened> {
         Event::WrongGuess { left } => Happened::plain(json!({"event": "wrong-guess", "left": left})),
         // Which pictures they were says something about the keys.
         Event::Verified(_) => Happened::plain(json!({"event": "verified"})),
+        // The host may be the server's, which a private report doesn't name.
+        Event::RemoteGuest { .. } => Happened::plain(json!({"event": "remote-guest"})),
         Event::Remote(media) => {
             Happened::plain(json!({"event": "remote-media", "microphone": media.microphone, "camera": media.camera}))
         }

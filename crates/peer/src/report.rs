@@ -126,6 +126,7 @@ fn as_text(event: &Event) -> Option<String> {
             Some(format!("The words match. Both sides see: {pictures}"))
         }
         Event::InLine { ahead } if *ahead > 0 => Some(format!("{ahead} before you in line…")),
+        Event::RemoteGuest { host } => Some(format!("The other side is a guest in a browser, and trusts {host}.")),
         Event::Remote(media) => {
             Some(format!("The other side: microphone {}, camera {}.", on_off(media.microphone), on_off(media.camera)))
         }
@@ -171,6 +172,7 @@ fn as_json(event: &Event) -> Option<Value> {
         Event::Verified(pictures) => json!({
             "event": "verified", "pictures": pictures.map(|emoji| json!({"picture": emoji.picture, "name": emoji.name})),
         }),
+        Event::RemoteGuest { host } => json!({"event": "remote-guest", "host": host}),
         Event::Remote(media) => {
             json!({"event": "remote-media", "microphone": media.microphone, "camera": media.camera})
         }

@@ -15,6 +15,8 @@ use crate::view::{
     QualityView, RemoteView,
 };
 
+/// The notice that the other side is a guest in a browser.
+const GUEST: &str = "guest";
 /// The notice that somebody tried wrong words.
 const WRONG_GUESS: &str = "wrong-guess";
 
@@ -214,6 +216,10 @@ impl Model {
                 self.call.pictures = pictures.iter().map(view).collect();
                 // The guesses of others are no news any more.
                 self.withdraw(WRONG_GUESS);
+                Changed::CALL
+            }
+            Event::RemoteGuest { host } => {
+                self.notice(GUEST, format!("Browser guest, trusts {host}."), None);
                 Changed::CALL
             }
             Event::Dropped { .. } | Event::Finished => Changed::NOTHING,

@@ -4,7 +4,7 @@ import type { CallEvent } from "../guest/call/parts";
 import type { ReceiveReport } from "../guest/call/control";
 import { Session } from "../guest/call/session";
 import { because } from "../guest/call/state";
-import { CodeError, newWords, readCode, writeCode, type RoomCode } from "../guest/code";
+import { newWords, readCode, writeCode, type RoomCode } from "../guest/code";
 import { Exchange } from "../guest/crypto/exchange";
 import { LocalMedia, listDevices, type Trouble, type Wanted } from "../guest/media/devices";
 import { Figures } from "../guest/media/figures";
@@ -71,15 +71,9 @@ export class BrowserBackend implements Backend {
   }
 
   joinCall(typed: string): Promise<void> {
-    try {
-      return this.#begin(readCode(typed));
-    } catch (error) {
-      return refuse({
-        code: "bad-code",
-        text: error instanceof CodeError ? error.message : String(error),
-        field: "code",
-      });
-    }
+    const code = readCode(typed);
+    if (code !== null) return this.#begin(code);
+    return refuse({ code: "bad-code", text: text.start.codeEmpty, field: "code" });
   }
 
   again(): Promise<void> {
@@ -96,7 +90,7 @@ export class BrowserBackend implements Backend {
 
   dismiss(): Promise<void> {
     this.#end();
-    this.#view = { ...this.#view, call: { ...this.#view.call, phase: { kind: "idle" }, notices: [] } };
+    this.#view = { ...this.#view, call: { ...this.#view.call, phase: { kind: "idle" }, pictures: [], notices: [] } };
     this.#tell(["call"]);
     return Promise.resolve();
   }

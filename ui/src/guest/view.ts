@@ -18,6 +18,7 @@ export function idleView(server: string, version: string): AppView {
         ...{ microphoneName: "", cameraName: "", level: 0 },
       },
       remote: { microphone: false, camera: false, hasPicture: false },
+      pictures: [],
       notices: [],
     },
     connection: { signaling: "offline", problem: null, peer: "new", path: null },
@@ -59,7 +60,12 @@ export class CallModel {
     // Both are on until the other side says otherwise.
     const remote = { microphone: true, camera: true, hasPicture: false };
     const connection = { signaling: "connecting", problem: null, peer: "new", path: null } as const;
-    this.view = { ...view, call: { ...view.call, phase, remote, notices: [] }, connection, quality: unmeasured() };
+    this.view = {
+      ...view,
+      call: { ...view.call, phase, remote, pictures: [], notices: [] },
+      connection,
+      quality: unmeasured(),
+    };
   }
 
   get isOver(): boolean {
@@ -81,8 +87,9 @@ export class CallModel {
       case "stream":
       case "finished":
       case "remote-report":
-      case "pictures":
         return [];
+      case "pictures":
+        return this.#call({ pictures: event.pictures });
       case "waiting":
         return this.#joining ? this.#phase({ kind: "joining", code: this.code, ahead: event.ahead }) : [];
       case "signaling":
@@ -97,7 +104,7 @@ export class CallModel {
         this.#theirHost = event.host;
         return this.#tellTrust();
       case "guessed":
-        return this.notice({ code: "guessed", text: text.guest.guessed(event.left), action: null });
+        return this.notice({ code: "wrong-guess", text: text.guest.guessed(event.left), action: null });
       default:
         return exhaustive(event);
     }
@@ -147,7 +154,7 @@ export class CallModel {
         if (this.#joining) return this.#phase({ kind: "joining", code: this.code, ahead: 0 });
         return this.#phase({ kind: "waiting", code: this.code, knocking: true, localOnly: false });
       case "connecting":
-        this.withdraw("guessed");
+        this.withdraw("wrong-guess");
         return this.#phase({ kind: "connecting", code: this.code });
       case "connected":
         this.#connected ??= state.since;
@@ -169,7 +176,7 @@ export class CallModel {
     const idle = reason.code === "hung-up" && durationMs === null;
     this.view = {
       ...this.view,
-      call: { ...this.view.call, notices: [] },
+      call: { ...this.view.call, pictures: [], notices: [] },
       connection: { signaling: "offline", problem: null, peer: "closed", path: null },
       quality: unmeasured(),
     };

@@ -212,6 +212,7 @@ impl Session {
             }
             ControlMessage::PleaseRestart => self.on_please_restart(now),
             ControlMessage::RestartFailed => self.on_restart_failed(now),
+            ControlMessage::Guest { host } => self.event(CallEvent::RemoteGuest { host }),
         }
     }
 

@@ -85,6 +85,7 @@ impl CallLoop {
             CallEvent::Signaling(state) => self.tell(Event::Signaling(state)),
             CallEvent::WrongGuess { left } => self.tell(Event::WrongGuess { left }),
             CallEvent::Verified(pictures) => self.tell(Event::Verified(pictures)),
+            CallEvent::RemoteGuest { host } => self.tell(Event::RemoteGuest { host }),
             CallEvent::RemoteMedia(media) => {
                 self.wiring.counters.remote_camera(media.camera);
                 self.tell(Event::Remote(media));

@@ -151,7 +151,7 @@ it("a connection that comes up with another certificate is refused", async () =>
   peer(joiner).shown = OTHER;
   join(peer(creator), peer(joiner));
   await reach(joiner, "closed");
-  expect(end(joiner)).toEqual(["transport-failed"]);
+  expect(end(joiner)).toEqual(["wrong-certificate"]);
 });
 
 it("a lost path is mended by the creator, who alone restarts ICE", async () => {

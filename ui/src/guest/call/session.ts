@@ -300,7 +300,7 @@ export class Session {
   async #checkConnection(meeting: Meeting): Promise<void> {
     const shown = await meeting.peer.remoteFingerprint().catch(() => null);
     if (shown === null || shown === meeting.envelope.fingerprint || meeting.over) return;
-    this.#close(because("transport-failed", "the connection came up with another certificate"));
+    this.#close(because("wrong-certificate"));
   }
 
   /** Connected → disconnected. While connecting, the deadline decides: another candidate may still come. */

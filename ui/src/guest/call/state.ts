@@ -18,6 +18,7 @@ export type EndCode =
   | "server-unreachable"
   | "server-refused"
   | "no-path"
+  | "wrong-certificate"
   | "bad-message"
   | "transport-failed";
 
@@ -46,6 +47,9 @@ export function fromWord(word: string): CloseReason {
     case "no-path":
     case "dismissed":
       return because(word);
+    // Others have used up the guesses at the code.
+    case "burnt":
+      return because("no-answer");
     default:
       return because("peer-lost");
   }
