@@ -85,6 +85,7 @@ replays!(
     tokens,
     client,
     bodies,
+    exchange,
     code,
     control,
     session,

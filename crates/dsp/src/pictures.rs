@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use crate::playout::DelayEstimator;
 
-/// Pictures may be seen so much before their sound is heard. A third of what viewers can tell (ITU-R BT.1359: 45 ms).
-pub const AHEAD: Duration = Duration::from_millis(15);
+/// Pictures may be seen so much before their sound is heard. A quarter of what viewers can tell (ITU-R BT.1359: 45 ms).
+pub const AHEAD: Duration = Duration::from_millis(12);
 /// No picture is held for longer, whatever the sound does.
 pub const MOST_HELD: Duration = Duration::from_millis(200);
 /// Unevenness under half a picture at 30 a second isn't seen, and isn't smoothed.

@@ -30,6 +30,10 @@ const QUIET_POWER: f32 = 1e-5;
 #[derive(Clone, Debug, Default)]
 pub struct TimeScaler {
     refusals: u16,
+    /// The end of what was played last, [`MAX_LAG`] samples: what a short packet is made longer by.
+    tail: Vec<f32>,
+    /// Room to look at it and the packet together, from the end.
+    backwards: Vec<f32>,
 }
 
 impl TimeScaler {
@@ -39,9 +43,41 @@ impl TimeScaler {
         Self::default()
     }
 
-    /// Appends `input` (mono, 48 kHz; at least 20 ms, or it passes as it is) at `speed` to `out`. Returns how many samples
-    /// it got longer, 120 to 480 either way, or 0 when no good place to join was found.
+    /// Appends `input` (mono, 48 kHz; at least 20 ms to be made shorter and 10 ms behind other sound to be made longer, or it
+    /// passes as it is) at `speed` to `out`. Returns how many samples it got longer, 120 to 480 either way, or 0 when no good
+    /// place to join was found.
     pub fn process(&mut self, speed: Speed, input: &[f32], out: &mut Vec<f32>) -> isize {
+        let grown = match speed {
+            Speed::Slower if input.len() < 2 * MAX_LAG => self.stretch_end(input, out),
+            Speed::Normal | Speed::Faster | Speed::Slower => self.join(speed, input, out),
+        };
+        self.tail.extend_from_slice(input);
+        self.tail.drain(..self.tail.len().saturating_sub(MAX_LAG));
+        grown
+    }
+
+    /// Plays the last period of a short packet twice, found in it and in what was played before it: the next packet needn't be
+    /// there yet, and where playing has to slow it often isn't.
+    fn stretch_end(&mut self, input: &[f32], out: &mut Vec<f32>) -> isize {
+        let mut backwards = std::mem::take(&mut self.backwards);
+        backwards.clear();
+        backwards.extend(input.iter().rev().chain(self.tail.iter().rev()));
+        let lag = if input.len() < MAX_LAG { None } else { self.lag(&backwards) };
+        out.extend_from_slice(input);
+        if let Some(lag) = lag {
+            // What leads to the last period is what the last period leads to.
+            let (last, before) = (&backwards[..lag], &backwards[lag..2 * lag]);
+            out.truncate(out.len() - lag);
+            let len = lag as f32;
+            let faded = last.iter().zip(before).rev().enumerate();
+            out.extend(faded.map(|(i, (a, b))| a + (b - a) * (i as f32 + 0.5) / len));
+            out.extend(last.iter().rev());
+        }
+        self.backwards = backwards;
+        lag.map_or(0, usize::cast_signed)
+    }
+
+    fn join(&mut self, speed: Speed, input: &[f32], out: &mut Vec<f32>) -> isize {
         let lag = match speed {
             Speed::Normal => None,
             Speed::Faster | Speed::Slower => self.lag(input),
@@ -143,6 +179,20 @@ mod tests {
     }
 
     #[test]
+    fn short_packets_grow_without_a_click() {
+        for hz in [110.0, 150.0, 220.0, 313.0, 440.0] {
+            let mut scaler = TimeScaler::new();
+            let mut out = Vec::new();
+            let input: Vec<f32> = voice(hz).take(480 * 41).collect();
+            let grown: isize = input.chunks(480).map(|packet| scaler.process(Speed::Slower, packet, &mut out)).sum();
+            assert_eq!(out.len().cast_signed(), input.len().cast_signed() + grown);
+            assert!(grown > 20 * 120, "{hz} Hz: {grown}");
+            let worst = out.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
+            assert!(worst < 1.2 * steepest(hz), "{hz} Hz: {worst}");
+        }
+    }
+
+    #[test]
     fn noise_is_joined_only_after_patience() {
         let mut scaler = TimeScaler::new();
         let mut state = 1u32;
@@ -159,7 +209,8 @@ mod tests {
         let mut scaler = TimeScaler::new();
         assert_eq!(scaler.process(Speed::Faster, &[0.0; 960], &mut Vec::new()), -480);
         assert_eq!(scaler.process(Speed::Slower, &[0.0; 960], &mut Vec::new()), 480);
-        assert_eq!(scaler.process(Speed::Slower, &[0.0; 959], &mut Vec::new()), 0);
+        assert_eq!(scaler.process(Speed::Faster, &[0.0; 959], &mut Vec::new()), 0);
+        assert_eq!(scaler.process(Speed::Slower, &[0.0; 479], &mut Vec::new()), 0);
         assert_eq!(scaler.process(Speed::Normal, &[0.0; 960], &mut Vec::new()), 0);
     }
 }

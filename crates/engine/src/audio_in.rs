@@ -14,8 +14,7 @@ use crate::StartError;
 use crate::config::SoundSink;
 use crate::sound_moment::SoundMoment;
 
-/// What a packet is joined with the next to, before it is made longer or shorter, samples: a period of the voice must fit in
-/// twice.
+/// What a packet is joined with the next to, before it is made shorter, samples: a period of the voice must fit in twice.
 const JOINED: usize = SAMPLE_RATE_HZ as usize / 50;
 /// What a packet's worth of sound leaves of the longest lead seen: half of it is forgotten in some ten seconds.
 const KEEP_LEAD: f64 = 0.999;
@@ -125,7 +124,7 @@ impl AudioIn {
         self.decoded.clear();
         self.scaled.clear();
         let speed = self.decode(now);
-        if speed != Speed::Normal && self.decoded.len() < JOINED {
+        if speed == Speed::Faster && self.decoded.len() < JOINED {
             self.decode(now + lasts(self.decoded.len()));
         }
         self.scaler.process(speed, &self.decoded, &mut self.scaled);

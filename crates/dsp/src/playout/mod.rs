@@ -27,8 +27,8 @@ const STAND_IN: [i64; 2] = [480, 960];
 /// Packets held at most, two seconds of the shortest.
 const MAX_PACKETS: usize = 200;
 /// Delay above the target that is left alone: the join costs more than the wait.
-const SLACK_ABOVE: Duration = Duration::from_millis(8);
-/// Delay below the target that is left alone.
+const SLACK_ABOVE: Duration = Duration::from_millis(12);
+/// Delay below the target that is left alone: less than [`MARGIN`], so that playing slows before it runs dry.
 const SLACK_BELOW: Duration = Duration::from_millis(4);
 /// Delay above the target that no speeding up can work off in good time: packets are thrown away instead.
 const HOPELESS: Duration = Duration::from_millis(250);

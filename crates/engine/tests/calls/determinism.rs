@@ -24,8 +24,9 @@ fn run(seed: u64) -> (Told, Vec<Seen>, Vec<String>) {
         meeting.a.call().hang_up();
         meeting.pass(Duration::from_secs(1)).await;
         let told = [&meeting.a, &meeting.b].into_iter().flat_map(|party| party.log());
-        // Statistics hold ports and sizes, which keys and the system choose.
-        let told = told.filter(|(_, event)| !matches!(event, Event::Stats(_) | Event::RemoteReport(_)));
+        // Statistics hold ports and sizes, which keys and the system choose; the pictures are drawn from certificates.
+        let told =
+            told.filter(|(_, event)| !matches!(event, Event::Stats(_) | Event::RemoteReport(_) | Event::Verified(_)));
         let told = told.map(|(at, event)| (at, without_instants(&event))).collect();
         let trace = world.trace().iter().map(|t| format!("{:?} {} {} {:?}", t.at, t.from, t.to, t.fate)).collect();
         (told, meeting.b.remote.all(), trace)
