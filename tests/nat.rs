@@ -12,6 +12,8 @@
 mod namespaces;
 mod programs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use namespaces::{Home, Nat, SERVER, World};
 use programs::Process;
 use serde_json::Value;
@@ -62,15 +64,20 @@ fn relay_only_shows_no_address() {
     assert!(to_relay > 100, "{to_relay} packets to the relay");
     assert_eq!(elsewhere, 0, "packets to anywhere else");
 
+    // The two have told one another their descriptions, and nobody in between can read a word of them. What stands in them is
+    // looked at where they are made (transport/src/privacy.rs).
     let told = heard.bodies();
-    assert!(told.iter().any(|body| body.contains("typ relay")), "{told:?}");
-    for body in &told {
-        for hidden in [Home::Ann.address(), Home::Bob.address(), Home::Ann.router(), Home::Bob.router(), "127.0.0.1"] {
-            assert!(!body.contains(hidden), "{hidden} is in {body}");
+    assert!(told.len() >= 3, "{told:?}");
+    let opened = |body: &String| serde_json::from_str::<Value>(body).ok();
+    let sealed = |body: &String| opened(body)?["sealed"].as_str().and_then(|text| STANDARD.decode(text).ok());
+    let sealed: Vec<Vec<u8>> = told.iter().filter_map(sealed).collect();
+    assert!(sealed.len() >= 2, "an offer and an answer, sealed: {told:?}");
+    let read = sealed.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).chain(heard.all());
+    for text in read {
+        let addresses =
+            [Home::Ann.address(), Home::Bob.address(), Home::Ann.router(), Home::Bob.router(), SERVER, "127.0.0.1"];
+        for hidden in addresses.into_iter().chain(["candidate", "typ relay", "ice-ufrag"]) {
+            assert!(!text.contains(hidden), "{hidden} is in {text}");
         }
-        let raddr = body.split(" raddr ").skip(1).all(|rest| rest.starts_with("0.0.0.0 rport 0"));
-        assert!(raddr && !body.contains("typ host") && !body.contains("typ srflx"), "{body}");
-        assert!(body.split("IN IP4 ").skip(1).all(|rest| rest.starts_with("0.0.0.0")), "{body}");
     }
-    assert!(told.iter().flat_map(|body| body.split("a=candidate:").skip(1)).all(|line| line.contains(SERVER)));
 }

@@ -72,7 +72,7 @@ async fn a_code_that_leads_nowhere_is_said() {
     let desk = Desk::new();
     desk.write_synthetic("ann", 1);
     let ann = open(&desk, "ann").await;
-    ann.type_into("#code", "123 456").await;
+    ann.type_into("#code", "123 456 tulip orbit").await;
     ann.press_button("Join").await;
     ann.wait_for_text("No one is waiting on 123456").await;
     desk.screenshot("6-no-such-room.png");
