@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn where_many_pictures_are_repaired_all_come_evenly_and_where_few_are_only_those_are_late() {
-        let repaired = |every: u32| move |index: u32| if index % every == 0 { 50 * MS } else { Duration::ZERO };
+        let repaired =
+            |every: u32| move |index: u32| if index.is_multiple_of(every) { 50 * MS } else { Duration::ZERO };
         let steps = |every: u32| {
             let shown: Vec<_> = held(repaired(every), |_| None).into_iter().zip(0u32..).collect();
             let at = |(held, index): &(Duration, u32)| PICTURE * *index + repaired(every)(*index) + *held;
