@@ -26,7 +26,7 @@
 //! - M, length, time stamp, payload: the sums of the packets' markers, payload lengths, time stamps and payloads, shorter ones
 //!   filled up with zeros.
 //!
-//! What a packet is multiplied by follows from its own number and from that of the repair packet ([`coefficient`]).
+//! What a packet is multiplied by follows from its own number and from that of the repair packet (`coefficient`).
 //! Payload types aren't carried: all that is protected has one.
 //!
 //! Both halves are sans-IO and bounded, and read whatever bytes come.
