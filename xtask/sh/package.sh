@@ -15,13 +15,13 @@ build_package() {
 # The .deb installed on this machine, started by its menu entry's command on a display that nobody sees, and removed.
 try_deb() {
   local deb name entry command home left
-  rm -rf target/debug/bundle/deb
+  rm -rf "${CARGO_TARGET_DIR:-target}/debug/bundle/deb"
   # The whole workspace, so that its libraries are those that the step `build` has built.
   build_package deb --debug -- --workspace || return 1
-  deb=$(echo target/debug/bundle/deb/*.deb)
+  deb=$(realpath "${CARGO_TARGET_DIR:-target}"/debug/bundle/deb/*.deb)
   name=$(dpkg-deb -f "$deb" Package)
   echo "$deb: $(($(stat -c %s "$deb") / 1024 / 1024)) MB (unoptimised, with debug information)"
-  apt-get install -y "./$deb" || return 1
+  apt-get install -y "$deb" || return 1
   entry=$(dpkg -L "$name" | grep '\.desktop$')
   command=$(sed -n 's/^Exec=//p' "$entry" | sed 's/ %.*//')
   echo "the menu entry $entry runs: $command"
