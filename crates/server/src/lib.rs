@@ -15,6 +15,8 @@ pub mod local;
 mod metrics;
 mod pages;
 pub mod relay;
+#[cfg(feature = "hosting")]
+mod shared_port;
 mod socket;
 #[cfg(feature = "hosting")]
 pub mod tls;
@@ -211,22 +213,24 @@ impl Server {
         let per_source = if config.embedded { usize::MAX } else { limits.connections_per_source };
         let gate = Gate::new(limits.connections, per_source, config.proxies.clone(), Instant::now());
         let (listener, address) = bind(config.listen).await?;
+        let (relay, issuer) = start_relay(&config, address.port())?;
         let door = Door {
             listener,
             gate: gate.clone(),
             #[cfg(feature = "hosting")]
             tls: config.tls.as_ref().map(tls::Tls::start).transpose()?,
+            #[cfg(feature = "hosting")]
+            relay: relay.as_ref().map(Relay::service),
         };
         let metrics = match config.metrics.listen {
             Some(address) => Some(metrics_door(address).await?),
             None => None,
         };
-        let (relay, issuer) = start_relay(&config)?;
         let (hub, handle) = hub::Hub::new(limits, key, issuer, journal);
         Ok(Self { door, address, metrics, config, hub, handle, relay })
     }
 
-    /// The URLs of our own STUN and TURN.
+    /// The URLs of our own STUN and TURN, without that for TLS.
     #[must_use]
     pub fn relay_urls(&self) -> Vec<String> {
         self.relay.as_ref().map(Relay::urls).unwrap_or_default()
@@ -294,12 +298,26 @@ async fn metrics_door(address: SocketAddr) -> Result<(Door, SocketAddr), ServerE
         gate,
         #[cfg(feature = "hosting")]
         tls: None,
+        #[cfg(feature = "hosting")]
+        relay: None,
     };
     Ok((door, address))
 }
 
+/// By which TURN is told over TLS, which is on the port of signalling.
+#[cfg(feature = "hosting")]
+fn over_tls(config: &Config, port: u16) -> Option<String> {
+    let name = config.relay.as_ref()?.tls_name.as_ref().filter(|_| config.tls.is_some())?;
+    Some(format!("turns:{name}:{port}?transport=tcp"))
+}
+
+#[cfg(not(feature = "hosting"))]
+const fn over_tls(_: &Config, _: u16) -> Option<String> {
+    None
+}
+
 /// Our own relay, if one is wanted, and who hands out servers, if there are any.
-fn start_relay(config: &Config) -> Result<(Option<Relay>, Option<Issuer>), ServerError> {
+fn start_relay(config: &Config, port: u16) -> Result<(Option<Relay>, Option<Issuer>), ServerError> {
     let secret = match config.ice.secret.clone() {
         Some(secret) => secret,
         None => Secret::new(key::random()?),
@@ -312,6 +330,7 @@ fn start_relay(config: &Config) -> Result<(Option<Relay>, Option<Issuer>), Serve
     };
     let relay = config.relay.as_ref().map(start).transpose()?;
     let mut urls = relay.as_ref().map(Relay::urls).unwrap_or_default();
+    urls.extend(over_tls(config, port));
     urls.extend(config.ice.urls.iter().cloned());
     let issuer = (!urls.is_empty()).then(|| Issuer { urls, secret, lifetime: config.ice.lifetime, live });
     Ok((relay, issuer))

@@ -19,6 +19,10 @@ use tracing::{debug, warn};
 use crate::client_address::Peer;
 use crate::gate::{Gate, Pass};
 #[cfg(feature = "hosting")]
+use crate::relay::Service;
+#[cfg(feature = "hosting")]
+use crate::shared_port::Wanted;
+#[cfg(feature = "hosting")]
 use crate::tls::Tls;
 
 /// How long a request's head may take to arrive.
@@ -38,6 +42,9 @@ pub(crate) struct Door {
     pub(crate) gate: Gate,
     #[cfg(feature = "hosting")]
     pub(crate) tls: Option<Tls>,
+    /// Serves those who come over TLS and want TURN.
+    #[cfg(feature = "hosting")]
+    pub(crate) relay: Option<std::sync::Arc<Service>>,
 }
 
 impl Door {
@@ -66,9 +73,11 @@ impl Door {
         let _ = stream.set_nodelay(true);
         #[cfg(feature = "hosting")]
         if let Some(tls) = self.tls.clone() {
+            let relay = self.relay.clone();
             tokio::spawn(async move {
-                match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-                    Ok(Ok(Some(stream))) => serve_connection(stream, peer, router, closing, pass).await,
+                match tokio::time::timeout(HANDSHAKE_TIMEOUT, greet(&tls, stream)).await {
+                    Ok(Ok(Some(Wanted::Http(stream)))) => serve_connection(stream, peer, router, closing, pass).await,
+                    Ok(Ok(Some(Wanted::Turn(stream)))) => serve_relay(stream, peer, relay, closing, pass).await,
                     Ok(Ok(None)) | Err(_) => {}
                     Ok(Err(error)) => debug!(error = %error.kind(), "a TLS handshake failed"),
                 }
@@ -77,6 +86,33 @@ impl Door {
         }
         tokio::spawn(serve_connection(stream, peer, router, closing, pass));
     }
+}
+
+/// Shakes hands, and finds out what the client wants.
+#[cfg(feature = "hosting")]
+async fn greet(tls: &Tls, stream: TcpStream) -> io::Result<Option<Wanted>> {
+    match tls.accept(stream).await? {
+        Some(stream) => Wanted::of(stream).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Relays for a client that came over TLS. Its allocation ends with the server, as those of all others do.
+#[cfg(feature = "hosting")]
+async fn serve_relay(
+    stream: crate::shared_port::Secured,
+    peer: SocketAddr,
+    relay: Option<std::sync::Arc<Service>>,
+    mut closing: Closing,
+    pass: Pass,
+) {
+    if let Some(relay) = relay {
+        tokio::select! {
+            () = relay.serve(stream, peer) => {}
+            () = told_to_end(&mut closing) => {}
+        }
+    }
+    drop(pass);
 }
 
 /// Serves what comes over one connection. The pass is kept for as long as the connection, WebSocket or not.

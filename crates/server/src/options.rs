@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use serde::Deserialize;
+use visavis_server::tls::TlsConfig;
 use visavis_server::{Config, Limits};
 
 /// Beyond this many rooms the six digits of a code get too dense.
@@ -85,6 +86,9 @@ impl Flags {
         (config.relay, config.ice) = self.relay.or(file.relay).resolve()?;
         config.limits = Limits { rooms, connections, ..limits };
         self.hosting.or(file.hosting).apply(&mut config)?;
+        if let (Some(relay), Some(TlsConfig::Acme { domains, .. })) = (&mut config.relay, &config.tls) {
+            relay.tls_name = relay.tls_name.take().or_else(|| domains.first().cloned());
+        }
         Ok(Options {
             config,
             log: self.log.or(file.log).unwrap_or_else(|| "info".into()),

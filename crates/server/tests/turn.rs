@@ -60,9 +60,13 @@ fn port_of(url: &str) -> String {
 
 /// Two clients in one process, each relaying to the peer and hearing the echo.
 async fn uclient(server: &IceServer, password: &str, peer: u16, more: &[&str]) -> Output {
+    uclient_at(&server.urls[0], server, password, peer, more).await
+}
+
+async fn uclient_at(url: &str, server: &IceServer, password: &str, peer: u16, more: &[&str]) -> Output {
     let mut command = Command::new("turnutils_uclient");
     command.args(["-c", "-n", &MESSAGES.to_string(), "-l", "400", "-m", "2", "-z", "5"]);
-    command.args(["-u", &server.username, "-w", password, "-p", &port_of(&server.urls[0])]);
+    command.args(["-u", &server.username, "-w", password, "-p", &port_of(url)]);
     command.args(["-e", &PEER.to_string(), "-r", &peer.to_string()]).args(more).arg("127.0.0.1");
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
@@ -90,6 +94,19 @@ async fn a_strange_client_relays_by_channels_and_by_indications() {
     assert_eq!(echoed(&by_channel), 2 * MESSAGES, "{}", String::from_utf8_lossy(&by_channel.stdout));
     let by_indication = uclient(turn, &turn.credential, peer.port, &["-s"]).await;
     assert_eq!(echoed(&by_indication), 2 * MESSAGES, "{}", String::from_utf8_lossy(&by_indication.stdout));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strange_client_relays_over_tcp() {
+    let Some(peer) = Peer::start() else { return eprintln!("SKIPPED: coturn isn't installed") };
+    let server = server(&["127.0.0.0/8"]).await;
+    let (_creator, _joiner, servers) = met(&server).await;
+    let turn = turn(&servers);
+    let url = turn.urls.iter().find(|url| url.contains("=tcp")).unwrap();
+    for more in [&["-t"][..], &["-t", "-s"]] {
+        let output = uclient_at(url, turn, &turn.credential, peer.port, more).await;
+        assert_eq!(echoed(&output), 2 * MESSAGES, "{more:?}: {}", String::from_utf8_lossy(&output.stdout));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -100,12 +100,12 @@ impl Relay {
 
     fn say(&mut self, client: usize, datagram: &[u8]) {
         let address = self.clients[client].address;
-        match self.table.from_client(self.now, address, datagram, &mut self.out) {
+        match self.table.from_client(self.now, address.into(), datagram, &mut self.out) {
             Effect::Nothing => {}
             Effect::ToClient(to) => {
                 if let Some(answer) = Message::parse(&self.out)
                     && let Some(nonce) = answer.text(attribute::NONCE)
-                    && to == address
+                    && to.address == address
                 {
                     nonce.clone_into(&mut self.clients[client].nonce);
                 }
@@ -169,7 +169,7 @@ pub(crate) fn relay(data: &[u8]) {
                 let (port, from) = (1000 + u16::from(input.byte() % 8), peer(&mut input));
                 let datagram = input.chunk();
                 let to = relay.table.from_peer(relay.now, port, from, datagram, &mut relay.out);
-                assert!(to.is_none() || relay.clients.iter().any(|client| Some(client.address) == to));
+                assert!(to.is_none() || relay.clients.iter().any(|client| to == Some(client.address.into())));
             }
             3 => {
                 let mut framed = Vec::new();

@@ -4,10 +4,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use serde::Deserialize;
 use visavis_server::relay::{Cidr, IceConfig, RelayConfig, RelayLimits, Secret};
+use visavis_stun::{ServerUrl, Service};
 
 /// A secret shorter than this can be guessed.
 const LEAST_SECRET_BYTES: usize = 16;
@@ -16,12 +17,16 @@ const LEAST_SECRET_BYTES: usize = 16;
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RelayFlags {
-    /// Serve STUN and relay TURN/UDP; this is the address by which the world reaches this machine
+    /// Serve STUN and relay TURN, over UDP and TCP; this is the address by which the world reaches this machine
     #[arg(long, env = "VISAVIS_TURN_PUBLIC_ADDRESS", value_name = "IP")]
     turn_public_address: Option<IpAddr>,
-    /// Where STUN and TURN listen, UDP [default: port 3478 of the public address, or of all if this machine hasn't got it]
+    /// Where STUN and TURN listen, UDP and TCP [default: port 3478 of the public address, or of all if this machine hasn't got it]
     #[arg(long, env = "VISAVIS_STUN_TURN_LISTEN", value_name = "ADDRESS:PORT")]
     stun_turn_listen: Option<SocketAddr>,
+    /// The name that the server's certificate is for: TURN is told over TLS by it, on the port of signalling [default: the first
+    /// of acme-domains]
+    #[arg(long, env = "VISAVIS_TURN_TLS_NAME", value_name = "NAME")]
+    turn_tls_name: Option<String>,
     /// The ports that TURN relays on [default: 49152-65535]
     #[arg(long, env = "VISAVIS_TURN_PORTS", value_name = "FIRST-LAST")]
     turn_ports: Option<String>,
@@ -48,6 +53,7 @@ impl RelayFlags {
         Self {
             turn_public_address: self.turn_public_address.or(other.turn_public_address),
             stun_turn_listen: self.stun_turn_listen.or(other.stun_turn_listen),
+            turn_tls_name: self.turn_tls_name.or(other.turn_tls_name),
             turn_ports: self.turn_ports.or(other.turn_ports),
             turn_allow_peers: self.turn_allow_peers.or(other.turn_allow_peers),
             turn_max_kbps: self.turn_max_kbps.or(other.turn_max_kbps),
@@ -66,9 +72,8 @@ impl RelayFlags {
         );
         let urls = self.ice_urls.unwrap_or_default();
         for url in &urls {
-            let known = url.starts_with("stun:") || url.starts_with("turn:");
-            ensure!(known, "ice-urls: {url} is neither stun: nor turn:");
-            let shared = url.starts_with("stun:") || self.turn_secret.is_some();
+            let known: ServerUrl = url.parse().map_err(|error| anyhow!("ice-urls: {url}: {error}"))?;
+            let shared = known.service == Service::Stun || self.turn_secret.is_some();
             ensure!(shared, "ice-urls: {url} needs turn-secret, which that server knows too");
         }
         if let Some(secret) = &self.turn_secret {
@@ -85,6 +90,7 @@ impl RelayFlags {
         ensure!(!public_address.is_unspecified(), "turn-public-address: {public_address} is nobody's address");
         let mut config = RelayConfig::new(public_address.to_canonical());
         config.listen = self.stun_turn_listen.unwrap_or(config.listen);
+        config.tls_name.clone_from(&self.turn_tls_name);
         if let Some(ports) = &self.turn_ports {
             let ends = ports.split_once('-').and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
             let Some((first, last)) = ends.filter(|(first, last): &(u16, u16)| first <= last && *first > 0) else {

@@ -1,5 +1,5 @@
-//! The relay: STUN (RFC 8489) and TURN over UDP (RFC 8656) for those who have met on this server. [`Table`] decides, this
-//! module has the sockets: one that all clients talk to, and one for each allocation.
+//! The relay: STUN (RFC 8489) and TURN (RFC 8656) for those who have met on this server, over UDP, TCP and TLS. [`Table`]
+//! decides, this module has the sockets: one that all clients talk to over UDP, one for each allocation, and [`streams`].
 //!
 //! Who may use it: whoever shows a credential that this server has made for a meeting that goes on. What it reaches: the
 //! public Internet, never the network that it stands in; see [`PeerFilter`].
@@ -11,13 +11,14 @@ mod filter;
 mod issue;
 mod nonce;
 mod requests;
+mod streams;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdTcpListener, UdpSocket as StdUdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -26,8 +27,11 @@ pub use credential::{Grant, MAX_USERNAME_BYTES, MeetingId, Secret};
 pub use filter::{BadCidr, Cidr, PeerFilter, is_public};
 pub use issue::IceConfig;
 pub(crate) use issue::{Issuer, LiveMeetings};
-pub use table::{Effect, Meetings, Ports, RelayCounts, RelayLimits, Table, TableConfig};
-use tokio::net::UdpSocket;
+use streams::{StreamLimits, Streams};
+pub use table::{Effect, Meetings, Ports, RelayCounts, RelayLimits, Source, Table, TableConfig};
+#[cfg(feature = "hosting")]
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::AbortHandle;
 use visavis_stun::DEFAULT_PORT;
 
@@ -37,6 +41,8 @@ pub const DEFAULT_PORTS: RangeInclusive<u16> = 49152..=65535;
 const DATAGRAM_BYTES: usize = 65_536;
 /// Ports tried at random before the range counts as full.
 const PORT_TRIES: usize = 32;
+/// Streams for each allocation that there may be: some clients are just being turned down.
+const STREAMS_PER_ALLOCATION: usize = 2;
 
 /// What the relay is started with.
 #[derive(Debug, Clone)]
@@ -51,6 +57,8 @@ pub struct RelayConfig {
     pub allow_peers: Vec<Cidr>,
     /// What may be used.
     pub limits: RelayLimits,
+    /// The name by which clients come over TLS, where the server speaks it: it shares the port of signalling.
+    pub tls_name: Option<String>,
 }
 
 impl RelayConfig {
@@ -65,6 +73,7 @@ impl RelayConfig {
             ports: DEFAULT_PORTS,
             allow_peers: Vec::new(),
             limits: RelayLimits::default(),
+            tls_name: None,
         }
     }
 }
@@ -74,11 +83,12 @@ impl RelayConfig {
 pub(crate) struct Relay {
     /// As the world sees it.
     address: SocketAddr,
-    serving: AbortHandle,
+    service: Arc<Service>,
+    serving: [AbortHandle; 2],
 }
 
 impl Relay {
-    /// Binds its socket and begins to serve, within a Tokio runtime.
+    /// Binds its sockets and begins to serve, within a Tokio runtime.
     pub(crate) fn start(
         config: &RelayConfig,
         realm: String,
@@ -91,8 +101,8 @@ impl Relay {
             true => SocketAddr::new(relay_ip(config.public_address, config.listen.ip()), config.listen.port()),
             false => config.listen,
         };
-        let clients = Arc::new(Socket::bind(listen)?);
-        let address = clients.udp.local_addr()?;
+        let (udp, listener) = bind_both(listen)?;
+        let address = udp.udp.local_addr()?;
         let rules = TableConfig {
             realm,
             address: config.public_address,
@@ -102,26 +112,115 @@ impl Relay {
             nonce_key,
             unix_time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO),
         };
+        let all = config.limits.allocations.saturating_mul(STREAMS_PER_ALLOCATION);
+        let streams = Streams::new(StreamLimits::new(all, config.limits.per_source));
+        let clients = Arc::new(Clients { udp, streams });
         let ip = relay_ip(config.public_address, address.ip());
         let table = Arc::new_cyclic(|table| {
             let (clients, table) = (Arc::clone(&clients), Weak::clone(table));
             let ports = UdpPorts { ip, range: config.ports.clone(), clients, table };
             Mutex::new(Table::new(Instant::now(), rules, ports, meetings))
         });
-        let serving = tokio::spawn(serve_clients(clients, table)).abort_handle();
-        Ok(Self { address: SocketAddr::new(config.public_address, address.port()), serving })
+        let service = Arc::new(Service { clients, table });
+        let serving = [
+            tokio::spawn(serve_datagrams(Arc::clone(&service))).abort_handle(),
+            tokio::spawn(streams::accept_all(listener, Arc::clone(&service))).abort_handle(),
+        ];
+        Ok(Self { address: SocketAddr::new(config.public_address, address.port()), service, serving })
     }
 
     /// Its URLs (RFC 7064, RFC 7065), with the port that it really got.
     pub(crate) fn urls(&self) -> Vec<String> {
-        vec![format!("stun:{}", self.address), format!("turn:{}?transport=udp", self.address)]
+        let address = self.address;
+        vec![
+            format!("stun:{address}"),
+            format!("turn:{address}?transport=udp"),
+            format!("turn:{address}?transport=tcp"),
+        ]
+    }
+
+    /// Serves those who come over TLS.
+    #[cfg(feature = "hosting")]
+    pub(crate) fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.service)
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        self.serving.abort();
+        for serving in &self.serving {
+            serving.abort();
+        }
     }
+}
+
+/// The ways to clients.
+#[derive(Debug)]
+struct Clients {
+    udp: Socket,
+    streams: Streams,
+}
+
+impl Clients {
+    fn send(&self, to: Source, datagram: &[u8]) {
+        match to.stream {
+            Some(stream) => self.streams.send(stream, datagram),
+            None => self.udp.send(datagram, to.address),
+        }
+    }
+}
+
+/// The table, with what it takes to do what it says.
+pub(crate) struct Service {
+    clients: Arc<Clients>,
+    table: Arc<Mutex<Table<UdpPorts>>>,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Service")
+    }
+}
+
+impl Service {
+    fn table(&self) -> MutexGuard<'_, Table<UdpPorts>> {
+        lock(&self.table)
+    }
+
+    /// Takes what a client sends; `out` is for its answer.
+    fn from_client(&self, client: Source, datagram: &[u8], out: &mut Vec<u8>) {
+        let effect = self.table().from_client(Instant::now(), client, datagram, out);
+        match effect {
+            Effect::Nothing => {}
+            Effect::ToClient(client) => self.clients.send(client, out),
+            Effect::ToPeer(port, peer, data) => port.socket.send(data, peer),
+        }
+    }
+
+    /// Serves a client over a stream to its end.
+    #[cfg(feature = "hosting")]
+    pub(crate) async fn serve(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Send, from: SocketAddr) {
+        streams::serve(stream, from, self).await;
+    }
+}
+
+/// The same port over UDP and TCP, so that one number is told. A port that any may be is tried for again when it is only
+/// free for one of the two.
+fn bind_both(listen: SocketAddr) -> io::Result<(Socket, TcpListener)> {
+    let bind = || {
+        let udp = Socket::bind(listen)?;
+        let listener = StdTcpListener::bind(SocketAddr::new(listen.ip(), udp.udp.local_addr()?.port()))?;
+        listener.set_nonblocking(true)?;
+        Ok((udp, TcpListener::from_std(listener)?))
+    };
+    let mut bound = bind();
+    for _ in 0..if listen.port() == 0 { PORT_TRIES } else { 0 } {
+        if bound.is_ok() {
+            break;
+        }
+        bound = bind();
+    }
+    bound
 }
 
 /// Where allocations are bound: to the public address if this machine has it, so that peers see packets come from it;
@@ -131,6 +230,7 @@ fn relay_ip(public: IpAddr, listen: IpAddr) -> IpAddr {
 }
 
 /// A bound socket. Over IPv6 it carries IPv4 too, in IPv6's clothes.
+#[derive(Debug)]
 struct Socket {
     udp: UdpSocket,
     over_v6: bool,
@@ -187,7 +287,7 @@ impl Drop for RelayPort {
 struct UdpPorts {
     ip: IpAddr,
     range: RangeInclusive<u16>,
-    clients: Arc<Socket>,
+    clients: Arc<Clients>,
     table: Weak<Mutex<Table<UdpPorts>>>,
 }
 
@@ -220,29 +320,24 @@ impl Ports for UdpPorts {
     }
 }
 
-/// What clients send.
-async fn serve_clients(clients: Arc<Socket>, table: Arc<Mutex<Table<UdpPorts>>>) {
+/// What clients send over UDP.
+async fn serve_datagrams(service: Arc<Service>) {
     let (mut datagram, mut out) = (vec![0; DATAGRAM_BYTES], Vec::new());
     loop {
-        let (length, client) = clients.receive(&mut datagram).await;
-        let effect = lock(&table).from_client(Instant::now(), client, &datagram[..length], &mut out);
-        match effect {
-            Effect::Nothing => {}
-            Effect::ToClient(client) => clients.send(&out, client),
-            Effect::ToPeer(port, peer, data) => port.socket.send(data, peer),
-        }
+        let (length, client) = service.clients.udp.receive(&mut datagram).await;
+        service.from_client(client.into(), &datagram[..length], &mut out);
     }
 }
 
 /// What peers send to one allocation.
-async fn serve_peers(port: u16, socket: Arc<Socket>, clients: Arc<Socket>, table: Weak<Mutex<Table<UdpPorts>>>) {
+async fn serve_peers(port: u16, socket: Arc<Socket>, clients: Arc<Clients>, table: Weak<Mutex<Table<UdpPorts>>>) {
     let (mut datagram, mut out) = (vec![0; DATAGRAM_BYTES], Vec::new());
     loop {
         let (length, peer) = socket.receive(&mut datagram).await;
         let Some(table) = table.upgrade() else { return };
         let client = lock(&table).from_peer(Instant::now(), port, peer, &datagram[..length], &mut out);
         if let Some(client) = client {
-            clients.send(&out, client);
+            clients.send(client, &out);
         }
     }
 }

@@ -11,7 +11,7 @@ use visavis_stun::{Builder, Class, Message, UDP, attribute, long_term_key, metho
 use super::allocation::{Allocation, Peers};
 use super::budget::Bytes;
 use super::credential::{Grant, MAX_USERNAME_BYTES};
-use super::table::{Ports, Table};
+use super::table::{Ports, Source, Table};
 
 /// Families in REQUESTED-ADDRESS-FAMILY.
 const IPV4: u8 = 1;
@@ -51,7 +51,7 @@ fn begin(message: &Message<'_>, class: Class) -> Builder {
 
 impl<P: Ports> Table<P> {
     /// The answer to a request; `None` when it gets none.
-    pub(super) fn answer(&mut self, now: Instant, client: SocketAddr, message: &Message<'_>) -> Option<Vec<u8>> {
+    pub(super) fn answer(&mut self, now: Instant, client: Source, message: &Message<'_>) -> Option<Vec<u8>> {
         let subjects: &[u16] = match message.method {
             method::BINDING => return self.binding(now, client, message),
             method::ALLOCATE => &[
@@ -89,13 +89,14 @@ impl<P: Ports> Table<P> {
         Some(answer.signed(&asker.key))
     }
 
-    fn binding(&mut self, now: Instant, client: SocketAddr, message: &Message<'_>) -> Option<Vec<u8>> {
-        self.may_answer(now, client)
-            .then(|| begin(message, Class::Success).address(attribute::XOR_MAPPED_ADDRESS, client).with_fingerprint())
+    fn binding(&mut self, now: Instant, client: Source, message: &Message<'_>) -> Option<Vec<u8>> {
+        self.may_answer(now, client).then(|| {
+            begin(message, Class::Success).address(attribute::XOR_MAPPED_ADDRESS, client.address).with_fingerprint()
+        })
     }
 
     /// Finds out who asks. An allocation knows its owner, and goes on when the credential has expired since.
-    fn asker(&self, now: Instant, client: SocketAddr, message: &Message<'_>) -> Result<Asker, Refusal> {
+    fn asker(&self, now: Instant, client: Source, message: &Message<'_>) -> Result<Asker, Refusal> {
         let signed = message.attribute(attribute::MESSAGE_INTEGRITY).is_some();
         if !signed {
             return Err(UNAUTHORIZED);
@@ -105,7 +106,7 @@ impl<P: Ports> Table<P> {
         if username.len() > MAX_USERNAME_BYTES || realm != self.config.realm {
             return Err(UNAUTHORIZED);
         }
-        if !self.nonces.is_good(nonce, client, self.unix_seconds(now)) {
+        if !self.nonces.is_good(nonce, client.address, self.unix_seconds(now)) {
             return Err(STALE_NONCE);
         }
         let grant = Grant::parse(username).ok_or(UNAUTHORIZED)?;
@@ -125,7 +126,7 @@ impl<P: Ports> Table<P> {
     fn refuse_unsigned(
         &mut self,
         now: Instant,
-        client: SocketAddr,
+        client: Source,
         message: &Message<'_>,
         Refusal(code, reason): Refusal,
     ) -> Option<Vec<u8>> {
@@ -137,12 +138,12 @@ impl<P: Ports> Table<P> {
         if code == BAD_REQUEST.0 {
             return Some(refused.unsigned());
         }
-        let nonce = self.nonces.give(client, self.unix_seconds(now));
+        let nonce = self.nonces.give(client.address, self.unix_seconds(now));
         let with_nonce = refused.attribute(attribute::NONCE, nonce.as_bytes());
         Some(with_nonce.attribute(attribute::REALM, self.config.realm.as_bytes()).unsigned())
     }
 
-    fn allocate(&mut self, now: Instant, client: SocketAddr, message: &Message<'_>, asker: &Asker) -> Answer {
+    fn allocate(&mut self, now: Instant, client: Source, message: &Message<'_>, asker: &Asker) -> Answer {
         if let Some(there) = self.allocations.get(&client).filter(|there| there.expires > now) {
             // The answer was lost, and the client asks again.
             let again = there.transaction == message.transaction;
@@ -185,7 +186,7 @@ impl<P: Ports> Table<P> {
     fn allocated(
         &self,
         now: Instant,
-        client: SocketAddr,
+        client: Source,
         message: &Message<'_>,
         allocation: &Allocation<P::Socket>,
     ) -> Builder {
@@ -193,7 +194,7 @@ impl<P: Ports> Table<P> {
         begin(message, Class::Success)
             .address(attribute::XOR_RELAYED_ADDRESS, relayed)
             .attribute(attribute::LIFETIME, &seconds(allocation.expires.saturating_duration_since(now)))
-            .address(attribute::XOR_MAPPED_ADDRESS, client)
+            .address(attribute::XOR_MAPPED_ADDRESS, client.address)
     }
 
     /// There is one relay address, and so one family.
@@ -206,14 +207,14 @@ impl<P: Ports> Table<P> {
         }
     }
 
-    fn check_quota(&self, now: Instant, client: SocketAddr, grant: &Grant) -> Result<(), Refusal> {
+    fn check_quota(&self, now: Instant, client: Source, grant: &Grant) -> Result<(), Refusal> {
         if !self.meetings.is_live(grant.meeting) {
             return Err(FORBIDDEN);
         }
         let limits = &self.config.limits;
         let live = || self.allocations.iter().filter(|(_, allocation)| allocation.expires > now);
         let of_grant = live().filter(|(_, allocation)| allocation.grant.is_for_the_same(grant)).count();
-        let of_source = live().filter(|(source, _)| source.ip() == client.ip()).count();
+        let of_source = live().filter(|(source, _)| source.address.ip() == client.address.ip()).count();
         if of_grant >= limits.per_grant || of_source >= limits.per_source {
             return Err(QUOTA);
         }
@@ -227,13 +228,13 @@ impl<P: Ports> Table<P> {
     }
 
     /// The allocation that this asker may use.
-    fn own(&mut self, now: Instant, client: SocketAddr, asker: &Asker) -> Result<&mut Allocation<P::Socket>, Refusal> {
+    fn own(&mut self, now: Instant, client: Source, asker: &Asker) -> Result<&mut Allocation<P::Socket>, Refusal> {
         let allocation = self.allocations.get_mut(&client).filter(|allocation| allocation.expires > now);
         let allocation = allocation.ok_or(ALLOCATION_MISMATCH)?;
         if allocation.grant.is_for_the_same(&asker.grant) { Ok(allocation) } else { Err(WRONG_CREDENTIALS) }
     }
 
-    fn refresh(&mut self, now: Instant, client: SocketAddr, message: &Message<'_>, asker: &Asker) -> Answer {
+    fn refresh(&mut self, now: Instant, client: Source, message: &Message<'_>, asker: &Asker) -> Answer {
         let lifetime = self.lifetime(message);
         let family = self.check_family(message);
         let allocation = self.own(now, client, asker)?;
@@ -251,7 +252,7 @@ impl<P: Ports> Table<P> {
         Ok(begin(message, Class::Success).attribute(attribute::LIFETIME, &seconds(left)))
     }
 
-    fn create_permission(&mut self, now: Instant, client: SocketAddr, message: &Message<'_>, asker: &Asker) -> Answer {
+    fn create_permission(&mut self, now: Instant, client: Source, message: &Message<'_>, asker: &Asker) -> Answer {
         self.own(now, client, asker)?;
         let peers: Option<Vec<_>> =
             message.all(attribute::XOR_PEER_ADDRESS).map(|value| unmask(value, &message.transaction)).collect();
@@ -276,7 +277,7 @@ impl<P: Ports> Table<P> {
         if is_own || self.config.filter.allows(peer.ip()) { Ok(()) } else { Err(FORBIDDEN) }
     }
 
-    fn bind_channel(&mut self, now: Instant, client: SocketAddr, message: &Message<'_>, asker: &Asker) -> Answer {
+    fn bind_channel(&mut self, now: Instant, client: Source, message: &Message<'_>, asker: &Asker) -> Answer {
         self.own(now, client, asker)?;
         let number = match message.attribute(attribute::CHANNEL_NUMBER) {
             Some([high, low, _, _]) => u16::from_be_bytes([*high, *low]),

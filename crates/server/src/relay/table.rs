@@ -1,5 +1,5 @@
 //! All allocations of one server, without I/O: datagrams in, what to do with them out. STUN's Binding (RFC 8489), and of
-//! TURN (RFC 8656) what goes over UDP to peers over UDP.
+//! TURN (RFC 8656) what goes to peers over UDP; what comes from clients over streams is datagrams here already.
 //!
 //! Two clients of this server that both relay send to one another's relay addresses. That never leaves the process: it
 //! goes from one allocation straight to the other, if both belong to the same meeting; otherwise it goes nowhere.
@@ -87,13 +87,28 @@ pub struct TableConfig {
     pub unix_time: Duration,
 }
 
+/// Whom a datagram comes from. Those of one stream come from one source, another's from the same address don't.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// The address.
+    pub address: SocketAddr,
+    /// The number of the stream that it came over; none: it came by itself, over UDP.
+    pub stream: Option<u64>,
+}
+
+impl From<SocketAddr> for Source {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, stream: None }
+    }
+}
+
 /// What to do with a datagram.
 #[derive(Debug)]
 pub enum Effect<'a, S> {
     /// Nothing: it is dropped.
     Nothing,
     /// The buffer holds what this client is sent.
-    ToClient(SocketAddr),
+    ToClient(Source),
     /// This goes from the allocation's socket to a peer.
     ToPeer(S, SocketAddr, &'a [u8]),
 }
@@ -117,8 +132,8 @@ pub struct Table<P: Ports> {
     pub(super) nonces: Nonces,
     pub(super) ports: P,
     pub(super) meetings: Box<dyn Meetings>,
-    pub(super) allocations: HashMap<SocketAddr, Allocation<P::Socket>>,
-    pub(super) by_port: HashMap<u16, SocketAddr>,
+    pub(super) allocations: HashMap<Source, Allocation<P::Socket>>,
+    pub(super) by_port: HashMap<u16, Source>,
     answers: Answers,
     started: Instant,
     swept: Instant,
@@ -156,7 +171,7 @@ impl<P: Ports> Table<P> {
     pub fn from_client<'a>(
         &mut self,
         now: Instant,
-        client: SocketAddr,
+        client: Source,
         datagram: &'a [u8],
         out: &mut Vec<u8>,
     ) -> Effect<'a, P::Socket> {
@@ -187,7 +202,7 @@ impl<P: Ports> Table<P> {
         peer: SocketAddr,
         data: &[u8],
         out: &mut Vec<u8>,
-    ) -> Option<SocketAddr> {
+    ) -> Option<Source> {
         let client = *self.by_port.get(&port)?;
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         // Somebody on this machine, or a forger, pretends to be one of the allocations: those don't come this way.
@@ -200,7 +215,7 @@ impl<P: Ports> Table<P> {
     fn send<'a>(
         &mut self,
         now: Instant,
-        client: SocketAddr,
+        client: Source,
         message: &Message<'a>,
         out: &mut Vec<u8>,
     ) -> Effect<'a, P::Socket> {
@@ -217,7 +232,7 @@ impl<P: Ports> Table<P> {
     fn relay_out<'a>(
         &mut self,
         now: Instant,
-        client: SocketAddr,
+        client: Source,
         peer: SocketAddr,
         data: &'a [u8],
         out: &mut Vec<u8>,
@@ -246,7 +261,7 @@ impl<P: Ports> Table<P> {
     }
 
     /// From a peer to a client, who must have permitted it. Whether `out` holds something to send.
-    fn deliver(&mut self, now: Instant, client: SocketAddr, peer: SocketAddr, data: &[u8], out: &mut Vec<u8>) -> bool {
+    fn deliver(&mut self, now: Instant, client: Source, peer: SocketAddr, data: &[u8], out: &mut Vec<u8>) -> bool {
         let Some(allocation) = self.allocations.get_mut(&client).filter(|a| a.expires > now) else { return false };
         if !allocation.permits(now, peer.ip()) || !allocation.budget.take(now, data.len()) {
             self.counts.dropped += 1;
@@ -277,15 +292,26 @@ impl<P: Ports> Table<P> {
         self.by_port.retain(|_, client| self.allocations.contains_key(client));
     }
 
-    pub(super) fn end(&mut self, client: SocketAddr) {
+    /// A stream has ended, and what it had goes with it (RFC 8656, section 6.2).
+    pub fn gone(&mut self, client: Source) {
+        self.end(client);
+    }
+
+    /// Whether it has an allocation.
+    #[must_use]
+    pub fn serves(&self, now: Instant, client: Source) -> bool {
+        self.allocations.get(&client).is_some_and(|allocation| allocation.expires > now)
+    }
+
+    pub(super) fn end(&mut self, client: Source) {
         if let Some(allocation) = self.allocations.remove(&client) {
             self.by_port.remove(&allocation.port);
         }
     }
 
     /// Whether an answer without a signature may go there.
-    pub(super) fn may_answer(&mut self, now: Instant, client: SocketAddr) -> bool {
-        self.answers.allow(now, client.ip())
+    pub(super) fn may_answer(&mut self, now: Instant, client: Source) -> bool {
+        self.answers.allow(now, client.address.ip())
     }
 
     /// Whether a client of this meeting may reach that address: the relay's own only where the other of the two is.

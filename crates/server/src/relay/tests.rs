@@ -101,9 +101,9 @@ impl World {
     }
 
     fn sends(&mut self, from: SocketAddr, datagram: &[u8]) -> Sent {
-        match self.table.from_client(self.now, from, datagram, &mut self.out) {
+        match self.table.from_client(self.now, from.into(), datagram, &mut self.out) {
             Effect::Nothing => Sent::Nothing,
-            Effect::ToClient(client) => Sent::ToClient(client),
+            Effect::ToClient(client) => Sent::ToClient(client.address),
             Effect::ToPeer(port, peer, data) => Sent::ToPeer(port, peer, data.to_vec()),
         }
     }
@@ -202,7 +202,7 @@ fn data_goes_to_a_peer_and_comes_back() {
     assert_eq!(world.table.from_peer(world.now, port, peer, b"unasked", &mut world.out), None);
     assert_eq!(world.permits(&client, peer), 0);
     assert_eq!(world.indicates(&client, peer, b"hello"), Sent::ToPeer(port, peer, b"hello".to_vec()));
-    assert_eq!(world.table.from_peer(world.now, port, peer, b"hi", &mut world.out), Some(client.address));
+    assert_eq!(world.table.from_peer(world.now, port, peer, b"hi", &mut world.out), Some(client.address.into()));
     let message = Message::parse(&world.out).unwrap();
     assert_eq!((message.class, message.method), (Class::Indication, method::DATA));
     assert_eq!(message.address(attribute::XOR_PEER_ADDRESS), Some(peer));
