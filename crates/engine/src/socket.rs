@@ -16,7 +16,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use visavis_call::SocketInput;
 
 use crate::host::{BoxFuture, Host};
-use crate::socket::failure::Failure;
+pub(crate) use crate::socket::failure::Failure;
 use crate::tls;
 
 /// What the socket is told; dropping the sender closes it. It needs no bound: the session has few bodies on the way at a
@@ -74,7 +74,7 @@ async fn run(
     SocketInput::Closed { reason }
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Carries text both ways until either side has had enough.
 async fn carry(
@@ -103,7 +103,11 @@ async fn carry(
     }
 }
 
-async fn open(url: &str, trust: impl FnOnce() -> Arc<ClientConfig> + Send + 'static) -> Result<Socket, Failure> {
+/// Opens a socket.
+pub(crate) async fn open(
+    url: &str,
+    trust: impl FnOnce() -> Arc<ClientConfig> + Send + 'static,
+) -> Result<Socket, Failure> {
     let request = url.into_client_request()?;
     let secure = request.uri().scheme_str() == Some("wss");
     let host = request.uri().host().unwrap_or_default().trim_matches(['[', ']']).to_owned();

@@ -36,6 +36,8 @@ pub(crate) enum Action {
     },
     /// Two peers, one call, in this process: shows that everything works on this machine
     Demo(DemoArgs),
+    /// Ask the server's STUN and TURN, and others, what a call would ask: who answers, how fast, and what to do if not
+    Check(CheckArgs),
     /// List cameras, microphones and speakers
     Devices {
         /// As JSON
@@ -98,7 +100,7 @@ pub(crate) struct CallArgs {
     #[arg(long, requires = "report")]
     pub(crate) report_open: bool,
 
-    /// A STUN or TURN server; repeatable: stun:host:port, or turn:host:port,user,password
+    /// A STUN or TURN server; repeatable: stun:host:port, or turn:host:port,user,password, or turns:…
     #[arg(long = "ice", value_name = "SERVER", value_parser = ice_server)]
     pub(crate) ice: Vec<IceServer>,
 
@@ -119,6 +121,21 @@ impl CallArgs {
         let asked = self.echo_canceller.is_some() || self.noise_suppression.is_some() || self.gain.is_some();
         SoundSettings { processing, stand_ins_too: asked }
     }
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// The server whose STUN and TURN are asked, ws://host:port or wss://host
+    #[arg(long, env = "VISAVIS_SERVER", value_name = "URL", required_unless_present = "ice")]
+    pub(crate) server: Option<String>,
+
+    /// A STUN or TURN server; repeatable: stun:host:port, or turn:host:port,user,password, or turns:…
+    #[arg(long = "ice", value_name = "SERVER", value_parser = ice_server)]
+    pub(crate) ice: Vec<IceServer>,
+
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -165,8 +182,8 @@ fn noise_suppression(text: &str) -> Result<NoiseSuppression, String> {
 fn ice_server(text: &str) -> Result<IceServer, String> {
     let mut parts = text.splitn(3, ',');
     let url = parts.next().unwrap_or_default();
-    if !(url.starts_with("stun:") || url.starts_with("turn:")) {
-        return Err(format!("{url} is neither stun: nor turn:"));
+    if !["stun:", "stuns:", "turn:", "turns:"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(format!("{url} is neither stun: nor turn: nor turns:"));
     }
     let mut next = || parts.next().unwrap_or_default().to_owned();
     Ok(IceServer { urls: vec![url.to_owned()], username: next(), credential: next() })

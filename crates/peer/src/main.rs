@@ -1,6 +1,7 @@
 //! `visavis-cli`: the same engine as the app, without a window. For scripts, bots, kiosks, doorbells and tests.
 
 mod args;
+mod check;
 mod demo;
 mod devices;
 mod exit;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
             Action::Create(call) => meeting::create(&call).await,
             Action::Join { code, call } => meeting::join(&code, &call).await,
             Action::Demo(demo) => demo::run(&demo).await,
+            Action::Check(check) => check::run(&check).await,
             Action::Devices { json } => devices::list(json),
         }
     });

@@ -3,6 +3,7 @@
 //! here does I/O or asks the clock.
 
 pub mod channel_data;
+pub mod client;
 pub mod framing;
 pub mod message;
 pub mod url;

@@ -1,16 +1,16 @@
 //! Why a server can't be reached, in plain words, and whether asking it again makes sense.
 
-use std::io::{self, ErrorKind};
+use std::io;
 
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use visavis_call::SocketInput;
 
-use crate::tls;
+use crate::{tls, words};
 
 /// A socket that couldn't be opened.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     reason: String,
     /// Something answers there, and it will still not be a Visavis server in a second.
     hopeless: bool,
@@ -24,6 +24,11 @@ impl Failure {
     /// No address belongs to the server's name (RFC 1035): a typing error, or no network.
     pub(super) fn no_such_name() -> Self {
         Self { reason: "its name can't be found".to_owned(), hopeless: false }
+    }
+
+    /// What a person is told.
+    pub(crate) fn into_reason(self) -> String {
+        self.reason
     }
 
     /// How the session is told.
@@ -58,11 +63,7 @@ impl From<io::Error> for Failure {
 #[allow(clippy::wildcard_enum_match_arm, reason = "the enums matched here are the library's, and open")]
 pub(super) fn plain_words(error: &Error) -> String {
     match error {
-        Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
-        Error::Io(error) if matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable) => {
-            "there is no way there from this network".to_owned()
-        }
-        Error::Io(error) => tls::plain_words(error).unwrap_or_else(|| error.to_string()),
+        Error::Io(error) => words::of_network(error),
         Error::Http(response) => format!("it isn't a Visavis server (it answered {})", response.status()),
         Error::Protocol(_) | Error::HttpFormat(_) => "it isn't a Visavis server".to_owned(),
         Error::Url(error) => format!("the address is wrong: {error}"),
