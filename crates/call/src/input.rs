@@ -4,6 +4,7 @@ pub use visavis_signaling::message::IceServer;
 use visavis_signaling::{Fingerprint, Pictures, RoomCode};
 
 use crate::control::{MediaState, ReceiveReport};
+use crate::obstacle::Obstacle;
 use crate::quality::{Measured, Quality};
 use crate::state::{CallState, PeerState, SignalingState};
 use crate::timers::Timer;
@@ -91,6 +92,8 @@ pub enum TransportInput {
     ControlClosed,
     /// The other's description, or its connection, shows another certificate than it must have.
     WrongCertificate,
+    /// What stands in the way of a path, as far as is known now.
+    Obstacle(Option<Obstacle>),
     /// An action failed.
     Failed {
         /// Why, in plain words.
@@ -204,6 +207,8 @@ pub enum CallEvent {
     RemoteReport(ReceiveReport),
     /// How good the call is, once a second while it is connected.
     Quality(Quality),
+    /// What keeps the call from coming up has changed; none: nothing that is known.
+    Obstacle(Option<Obstacle>),
     /// So many people are in line before us.
     InLine {
         /// How many.

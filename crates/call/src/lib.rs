@@ -11,6 +11,7 @@
 mod control;
 mod input;
 mod link;
+mod obstacle;
 mod quality;
 mod session;
 mod state;
@@ -21,6 +22,7 @@ pub use input::{
     CallEvent, Candidate, Command, IceServer, Input, Intent, Output, SocketAction, SocketInput, TransportAction,
     TransportInput,
 };
+pub use obstacle::Obstacle;
 pub use quality::{CALM, Cause, Grade, Measured, Quality};
 pub use session::{Session, SessionConfig};
 pub use state::{CallState, CloseReason, PeerState, SignalingState};

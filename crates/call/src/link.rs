@@ -10,6 +10,7 @@ use visavis_signaling::{Body, Exchange, Role};
 
 use crate::control::{MediaState, ReceiveReport};
 use crate::input::{Candidate, Output, TransportAction};
+use crate::obstacle::Obstacle;
 use crate::quality::Judge;
 
 /// Where offer and answer stand (RFC 9429, section 3.2, with what our own peer connection is busy with told apart).
@@ -60,6 +61,8 @@ pub(crate) struct Link {
     pub(crate) found: Option<Instant>,
     /// The lost path can't come back by itself.
     pub(crate) hopeless: bool,
+    /// What stands in the way of a path.
+    pub(crate) obstacle: Option<Obstacle>,
     held: VecDeque<Body>,
 }
 
@@ -84,6 +87,7 @@ impl Link {
             restarted: None,
             found: None,
             hopeless: false,
+            obstacle: None,
             held: VecDeque::new(),
         }
     }

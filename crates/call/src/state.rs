@@ -6,6 +6,8 @@ use std::time::Instant;
 use visavis_signaling::message::reason;
 use visavis_signaling::{Nameplate, RoomCode};
 
+use crate::obstacle::Obstacle;
+
 /// Where a call stands. The transitions, with their drawing, are in `session/transitions.rs`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CallState {
@@ -150,7 +152,10 @@ pub enum CloseReason {
         text: String,
     },
     /// Both are there, but no path between them was found in time.
-    NoPath,
+    NoPath {
+        /// What stood in the way on our side, if that is known.
+        obstacle: Option<Obstacle>,
+    },
     /// The other side sent something that makes no sense before the call was up.
     BadMessage {
         /// What was wrong.
@@ -182,7 +187,7 @@ impl CloseReason {
             Self::Expired => "expired",
             Self::ServerUnreachable { .. } => "server-unreachable",
             Self::ServerRefused { .. } => "server-refused",
-            Self::NoPath => "no-path",
+            Self::NoPath { .. } => "no-path",
             Self::BadMessage { .. } => "bad-message",
             Self::TransportFailed { .. } => "transport-failed",
         }
@@ -194,7 +199,7 @@ impl CloseReason {
     pub(crate) fn from_word(word: &str) -> Self {
         match word {
             "hung-up" | reason::LEFT => Self::PeerHungUp,
-            "no-path" => Self::NoPath,
+            "no-path" => Self::NoPath { obstacle: None },
             DISMISSED => Self::Dismissed,
             // Others have used up the guesses at the code.
             BURNT => Self::NoAnswer,
@@ -240,8 +245,14 @@ impl fmt::Display for CloseReason {
                 write!(f, "The server can't be reached: {reason}. Check its address in the settings.")
             }
             Self::ServerRefused { text, .. } => write!(f, "The server said no: {text}"),
-            Self::NoPath => {
+            Self::NoPath { obstacle: None } => f.write_str(
+                "No path to the other person was found, and this side's network isn't the cause. Ask whether theirs is.",
+            ),
+            Self::NoPath { obstacle: Some(Obstacle::NoRelay) } => {
                 f.write_str("No path to the other person was found. A TURN server in the settings would help here.")
+            }
+            Self::NoPath { obstacle: Some(obstacle) } => {
+                write!(f, "No path to the other person was found. {obstacle}")
             }
             Self::BadMessage { reason } => {
                 write!(f, "The other side's app doesn't speak this version's language: {reason}.")

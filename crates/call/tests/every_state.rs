@@ -65,6 +65,7 @@ fn transports() -> Vec<TransportInput> {
         TransportInput::EndOfCandidates,
         TransportInput::ControlOpened,
         TransportInput::ControlClosed,
+        TransportInput::Obstacle(Some(visavis_call::Obstacle::NoRelay)),
         TransportInput::Failed { reason: "so it is".into() },
         control(r#"{"type":"media","camera":true}"#),
         control(r#"{"type":"stats"}"#),

@@ -128,7 +128,9 @@ fn a_creator_who_hangs_up_early_is_said_to_have() {
 
 #[test]
 fn another_reason_than_hanging_up_isnt_called_that() {
-    for (word, expected) in [("no-path", CloseReason::NoPath), ("transport-failed", CloseReason::PeerLost)] {
+    for (word, expected) in
+        [("no-path", CloseReason::NoPath { obstacle: None }), ("transport-failed", CloseReason::PeerLost)]
+    {
         let mut solo = Solo::at(Role::Joiner, Stage::Connecting);
         solo.body(&Body::Bye { reason: word.into() });
         assert_eq!(solo.closed_for(), Some(expected.clone()));

@@ -1,7 +1,7 @@
 //! What a running call tells whoever watches it.
 
 use visavis_call::CallState;
-use visavis_call::{MediaState, PeerState, Pictures, Quality, ReceiveReport, SignalingState};
+use visavis_call::{MediaState, Obstacle, PeerState, Pictures, Quality, ReceiveReport, SignalingState};
 use visavis_device::DeviceError;
 
 use crate::stats::CallStats;
@@ -32,6 +32,8 @@ pub enum Event {
         /// The host.
         host: String,
     },
+    /// What keeps the call from coming up has changed; none: nothing that is known.
+    Obstacle(Option<Obstacle>),
     /// What the other side sends changed.
     Remote(MediaState),
     /// What the other side receives from us, once a second.

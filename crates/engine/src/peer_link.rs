@@ -42,7 +42,8 @@ impl PeerLink {
     pub(crate) async fn run(self, mut commands: mpsc::UnboundedReceiver<LinkCommand>) {
         let (sender, mut events) = mpsc::unbounded();
         let (sinks, sources) = media_queues();
-        let made = Transport::new(self.host.runtime(), self.config.clone(), sinks, sender).await;
+        let config = TransportConfig { streams: self.host.streams(), ..self.config.clone() };
+        let made = Transport::new(self.host.runtime(), config, sinks, sender).await;
         let transport = match made {
             Ok(transport) => transport,
             Err(error) => {
@@ -57,7 +58,7 @@ impl PeerLink {
             pin_mut!(command, event);
             select_biased! {
                 event = event => match event {
-                    Some(event) => self.on_event(event),
+                    Some(event) => self.on_event(&transport, event),
                     None => break,
                 },
                 command = command => match command {
@@ -77,7 +78,10 @@ impl PeerLink {
                     tracing::debug!(%error, "a keyframe couldn't be asked for");
                 }
             }
-            LinkCommand::Stats => self.tell(LinkEvent::Stats(Box::new(transport.stats().await))),
+            LinkCommand::Stats => {
+                self.session(TransportInput::Obstacle(transport.obstacle()));
+                self.tell(LinkEvent::Stats(Box::new(transport.stats().await)));
+            }
         }
     }
 
@@ -126,14 +130,14 @@ impl PeerLink {
         }
     }
 
-    fn on_event(&self, event: TransportEvent) {
+    fn on_event(&self, transport: &Transport, event: TransportEvent) {
         match event {
             TransportEvent::Candidate(candidate) => self.session(TransportInput::Candidate(candidate)),
             TransportEvent::EndOfCandidates => self.session(TransportInput::EndOfCandidates),
             TransportEvent::NoRelay => {
-                let reason = "only relayed addresses may be used, and no TURN server has given one: is its address right, \
-                              and are the user name and password?";
-                self.session(TransportInput::Failed { reason: reason.to_owned() });
+                let cause = transport.obstacle().map_or_else(String::new, |obstacle| format!(". {obstacle}"));
+                let reason = format!("only relayed addresses may be used, and no TURN server has given one{cause}");
+                self.session(TransportInput::Failed { reason });
             }
             TransportEvent::State(state) => self.session(TransportInput::State(state)),
             TransportEvent::ControlOpen => self.session(TransportInput::ControlOpened),

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use visavis_call::{CallState, CloseReason, SignalingState};
+use visavis_call::{CallState, CloseReason, Obstacle, SignalingState};
 
 use crate::event::{DeviceReport, Event};
 use crate::webrtc_stats::{StatsEntries, StatsEntry};
@@ -153,6 +153,7 @@ fn happened(event: &Event) -> Option<Happened> {
             json!([local.microphone, local.camera, local.speaker]),
         ),
         Event::Device(report) => return on_device(report),
+        Event::Obstacle(obstacle) => on_obstacle(obstacle.as_ref()),
         Event::Dropped { count } => Happened::plain(json!({"event": "dropped", "count": count})),
         Event::Finished => Happened::plain(json!({"event": "finished"})),
         // Kept apart; what the other side reports stands in its own file.
@@ -176,6 +177,7 @@ fn on_state(state: &CallState) -> Happened {
                 | CloseReason::ServerRefused { .. }
                 | CloseReason::BadMessage { .. }
                 | CloseReason::Tampered { .. }
+                | CloseReason::NoPath { obstacle: Some(_) }
                 | CloseReason::TransportFailed { .. } => Happened::with(value, "text", json!(reason.to_string())),
                 CloseReason::HungUp
                 | CloseReason::PeerHungUp
@@ -187,7 +189,7 @@ fn on_state(state: &CallState) -> Happened {
                 | CloseReason::Burnt
                 | CloseReason::WrongCertificate
                 | CloseReason::Expired
-                | CloseReason::NoPath => Happened::plain(value),
+                | CloseReason::NoPath { obstacle: None } => Happened::plain(value),
             }
         }
         CallState::New
@@ -195,6 +197,14 @@ fn on_state(state: &CallState) -> Happened {
         | CallState::Connecting
         | CallState::Connected { .. }
         | CallState::Disconnected { .. } => Happened::plain(value),
+    }
+}
+
+fn on_obstacle(obstacle: Option<&Obstacle>) -> Happened {
+    let value = json!({"event": "obstacle", "code": obstacle.map(Obstacle::code)});
+    match obstacle {
+        Some(obstacle) => Happened::with(value, "text", json!(obstacle.to_string())),
+        None => Happened::plain(value),
     }
 }
 

@@ -39,7 +39,7 @@ impl Exit {
         match reason {
             CloseReason::HungUp if !met => Self::Nobody,
             CloseReason::HungUp | CloseReason::PeerHungUp => Self::Done,
-            CloseReason::PeerLost | CloseReason::NoPath => Self::Path,
+            CloseReason::PeerLost | CloseReason::NoPath { .. } => Self::Path,
             CloseReason::NoSuchRoom { .. }
             | CloseReason::RoomFull
             | CloseReason::NoAnswer

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use visavis_engine::call::{CallState, SignalingState};
+use visavis_engine::call::{CallState, Obstacle, SignalingState};
 use visavis_engine::{CallStats, DeviceReport, Event};
 
 /// Writes events as they come.
@@ -125,6 +125,7 @@ fn as_text(event: &Event) -> Option<String> {
             let pictures = pictures.map(|emoji| format!("{} {}", emoji.picture, emoji.name)).join(" · ");
             Some(format!("The words match. Both sides see: {pictures}"))
         }
+        Event::Obstacle(Some(obstacle)) => Some(obstacle.to_string()),
         Event::InLine { ahead } if *ahead > 0 => Some(format!("{ahead} before you in line…")),
         Event::RemoteGuest { host } => Some(format!("The other side is a guest in a browser, and trusts {host}.")),
         Event::Remote(media) => {
@@ -167,6 +168,10 @@ fn as_json(event: &Event) -> Option<Value> {
         Event::Signaling(SignalingState::Offline { reason }) => {
             json!({"event": "signaling", "state": "offline", "reason": reason})
         }
+        Event::Obstacle(obstacle) => json!({
+            "event": "obstacle", "code": obstacle.as_ref().map(Obstacle::code),
+            "text": obstacle.as_ref().map(ToString::to_string),
+        }),
         Event::InLine { ahead } => json!({"event": "in-line", "ahead": ahead}),
         Event::WrongGuess { left } => json!({"event": "wrong-guess", "left": left, "text": wrong_guess(*left)}),
         Event::Verified(pictures) => json!({

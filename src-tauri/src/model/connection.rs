@@ -10,6 +10,9 @@ use crate::view::{CallPhase, ConnectionView, PathKind, PathView, PeerState, Side
 /// The code of the notice that the server is gone.
 const SERVER: &str = "server";
 
+/// The code of the notice that something keeps the two apart.
+pub(super) const PATH: &str = "path";
+
 /// No connection.
 pub(super) const fn over(peer: PeerState) -> ConnectionView {
     ConnectionView { signaling: SignalingState::Offline, problem: None, peer, path: None }
@@ -34,6 +37,14 @@ impl Model {
             return Changed { call: true, ..Changed::CONNECTION };
         }
         Changed { call: notices, ..Changed::CONNECTION }
+    }
+
+    pub(super) fn on_obstacle(&mut self, obstacle: Option<&call::Obstacle>) -> Changed {
+        match obstacle {
+            Some(obstacle) => self.notice(PATH, obstacle.to_string(), None),
+            None => self.withdraw(PATH),
+        }
+        Changed::CALL
     }
 
     /// In a call the server is no longer needed for what one sees and hears: that has to be said with its absence.

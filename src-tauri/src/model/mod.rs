@@ -222,6 +222,7 @@ impl Model {
                 self.notice(GUEST, format!("Browser guest, trusts {host}."), None);
                 Changed::CALL
             }
+            Event::Obstacle(obstacle) => self.on_obstacle(obstacle.as_ref()),
             Event::Dropped { .. } | Event::Finished => Changed::NOTHING,
         }
     }
@@ -237,6 +238,7 @@ impl Model {
             CallState::Verifying => self.call.phase = self.waiting(true),
             CallState::Connecting => self.call.phase = CallPhase::Connecting { code: self.code_text() },
             CallState::Connected { .. } => {
+                self.withdraw(connection::PATH);
                 self.connected.get_or_insert(now);
                 self.call.phase = CallPhase::Connected { since_ms: self.since(now) };
             }

@@ -183,7 +183,10 @@ impl Session {
         match (timer, self.role) {
             (Timer::Exchange, Role::Creator) => self.dismiss(now),
             (Timer::Exchange, Role::Joiner) => self.close(now, CloseReason::NoAnswer),
-            (Timer::Connecting, _) => self.close(now, CloseReason::NoPath),
+            (Timer::Connecting, _) => {
+                let obstacle = self.link_mut().and_then(|link| link.obstacle.take());
+                self.close(now, CloseReason::NoPath { obstacle });
+            }
             (Timer::Restart | Timer::RestartAgain, _) => self.mend(now),
             (Timer::Lost | Timer::Alone, _) => self.close(now, CloseReason::PeerLost),
             (Timer::Linger, _) => self.finish(),

@@ -10,6 +10,7 @@ use super::{Session, State};
 use crate::control::ControlMessage;
 use crate::input::{CallEvent, TransportAction, TransportInput};
 use crate::link::{Link, Step};
+use crate::obstacle::Obstacle;
 use crate::quality::Measured;
 use crate::state::{CloseReason, PeerState};
 use crate::timers::Timer;
@@ -33,11 +34,22 @@ impl Session {
             TransportInput::Control(text) => self.on_control(now, &text),
             TransportInput::ControlClosed => self.set_control_open(false),
             TransportInput::WrongCertificate => self.failed(now, CloseReason::WrongCertificate),
+            TransportInput::Obstacle(obstacle) => self.on_obstacle(obstacle),
             TransportInput::Failed { reason } => self.failed(now, CloseReason::TransportFailed { reason }),
         }
     }
 
     // ── descriptions and candidates ─────────────────────────────────────────────────────────────────────────────
+
+    /// Of interest while there is no path yet.
+    fn on_obstacle(&mut self, obstacle: Option<Obstacle>) {
+        if let State::Connecting(link) = &mut self.state
+            && link.obstacle != obstacle
+        {
+            link.obstacle.clone_from(&obstacle);
+            self.event(CallEvent::Obstacle(obstacle));
+        }
+    }
 
     fn on_offer_ready(&mut self, now: Instant, sdp: String) {
         let restart = self.is_up();

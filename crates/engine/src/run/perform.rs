@@ -92,6 +92,7 @@ impl CallLoop {
             }
             CallEvent::RemoteReport(report) => self.tell(Event::RemoteReport(report)),
             CallEvent::Quality(quality) => self.tell(Event::Quality(quality)),
+            CallEvent::Obstacle(obstacle) => self.tell(Event::Obstacle(obstacle)),
             CallEvent::InLine { ahead } => self.tell(Event::InLine { ahead }),
             CallEvent::Dropped { count } => self.tell(Event::Dropped { count }),
             CallEvent::Deadline(timer) => tracing::debug!(timer = timer.name(), "a deadline has passed"),
