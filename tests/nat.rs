@@ -1,5 +1,5 @@
-//! Calls between two homes behind routers, in network namespaces: routers that keep a port for all peers let the two meet
-//! directly, routers that take another port for each peer don't, and the server relays. And relay-only, with every packet
+//! Calls between two homes behind routers, in network namespaces, as docs/CONNECTING.md has them: routers that keep a port for
+//! all peers and routers that don't, networks without UDP, with HTTPS alone, with IPv6 alone. And relay-only, with every packet
 //! that leaves looked at. Needs root and nftables; where they are missing the tests say so and pass.
 #![cfg(target_os = "linux")]
 #![allow(
@@ -12,53 +12,92 @@
 mod namespaces;
 mod programs;
 
+use std::fmt::Write as _;
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use namespaces::{Home, Nat, SERVER, World};
+use namespaces::{Home, Net, SERVER, World};
 use programs::Process;
 use serde_json::Value;
+
+/// Where the table of all cases stands.
+const TABLE: &str = "docs/CONNECTING.md";
+const BEGIN: &str = "| networks | how they reach one another |\n| --- | --- |\n";
 
 fn state(process: &Process, wanted: &str) -> Value {
     process.event("call-state", |event| event["state"] == wanted)
 }
 
-/// A call from home to home with pictures both ways; the kinds of the ends of both paths.
-fn call(world: &World, more: &[&str]) -> Vec<String> {
+/// A call from home to home with pictures both ways; both ends of the path as each of them sees it.
+fn call(world: &World, more: &[&str]) -> [Value; 2] {
     let ann = world.cli(Home::Ann, &["create"], more);
     let code = state(&ann, "waiting")["code"].as_str().unwrap().to_owned();
     let bob = world.cli(Home::Bob, &["join", &code], more);
-    let kinds = |peer: &Process| {
+    [&ann, &bob].map(|peer| {
         state(peer, "connected");
         let stats = peer.event("stats", |event| event["stats"]["inbound"]["framesDecoded"].as_u64() > Some(15));
-        let path = &stats["stats"]["path"];
-        [&path["local"], &path["remote"]].map(|end| end["candidateType"].as_str().unwrap_or_default().to_owned())
+        stats["stats"]["path"].clone()
+    })
+}
+
+fn kinds(paths: &[Value; 2]) -> Vec<String> {
+    let ends = paths.iter().flat_map(|path| [&path["local"], &path["remote"]]);
+    ends.map(|end| end["candidateType"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// What somebody meets who looks from outside: whether a relay stands between, and how each reaches it.
+fn described(paths: &[Value; 2]) -> String {
+    let to_relay = |path: &Value| match path["local"]["relayProtocol"].as_str() {
+        Some(protocol) => format!("over {}", protocol.to_uppercase()),
+        None => "from its public address".to_owned(),
     };
-    [kinds(&ann), kinds(&bob)].concat()
+    let [ann, bob] = paths.each_ref().map(to_relay);
+    match kinds(paths).iter().any(|kind| kind == "relay") {
+        false => "directly".to_owned(),
+        true if ann == bob => format!("by the relay, both {ann}"),
+        true => format!("by the relay, {ann} and {bob}"),
+    }
 }
 
+/// Every network of the table, and the table: it has to say what comes up.
 #[test]
-fn two_behind_cones_meet_directly() {
-    let Some(world) = World::build("c", Nat::Cone) else { return };
-    let kinds = call(&world, &[]);
-    assert!(kinds.iter().all(|kind| kind != "relay"), "{kinds:?}");
-    assert!(kinds.iter().any(|kind| kind == "srflx" || kind == "prflx"), "{kinds:?}");
-}
-
-#[test]
-fn two_behind_symmetric_routers_meet_by_relay() {
-    let Some(world) = World::build("s", Nat::Symmetric) else { return };
-    let kinds = call(&world, &[]);
-    assert!(kinds.iter().any(|kind| kind == "relay"), "{kinds:?}");
+fn every_network_connects_as_the_table_says() {
+    let cases = [
+        ("c", [Net::Cone, Net::Cone], "two routers that keep a port for all peers"),
+        ("s", [Net::Symmetric, Net::Symmetric], "two routers that take another port for each peer"),
+        ("u", [Net::NoUdp, Net::Cone], "one network drops UDP"),
+        ("uu", [Net::NoUdp, Net::NoUdp], "both networks drop UDP"),
+        ("h", [Net::OnlyHttps, Net::Cone], "one network lets nothing out but TCP to port 443"),
+        ("hh", [Net::OnlyHttps, Net::OnlyHttps], "both networks let nothing out but TCP to port 443"),
+        ("v", [Net::V6, Net::V6], "two networks with IPv6 alone, behind firewalls"),
+    ];
+    let mut table = BEGIN.to_owned();
+    for (tag, homes, name) in cases {
+        let Some(world) = World::build_homes(tag, homes) else { return };
+        let path = described(&call(&world, &[]));
+        eprintln!("{name}: {path}");
+        writeln!(table, "| {name} | {path} |").unwrap();
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE);
+    let page = std::fs::read_to_string(&file).unwrap();
+    let (before, rest) = page.split_once(BEGIN).expect("the table isn't there");
+    let after = rest.split_once("\n\n").map_or("", |(_, after)| after);
+    let wanted = format!("{before}{table}\n{after}");
+    if std::env::var_os("VISAVIS_WRITE_TABLES").is_some() {
+        return std::fs::write(&file, wanted).unwrap();
+    }
+    assert_eq!(page, wanted, "{TABLE} says otherwise; VISAVIS_WRITE_TABLES=1 writes what came up");
 }
 
 /// What Ann's machine sends: media and checks to the server's relay and to nobody else; and in what she tells there is
 /// no address of hers, be it her machine's or her router's.
 #[test]
 fn relay_only_shows_no_address() {
-    let Some(world) = World::build("r", Nat::Cone) else { return };
+    let Some(world) = World::build("r", Net::Cone) else { return };
     let heard = world.listen_in();
     world.count_packets(Home::Ann);
-    let kinds = call(&world, &["--relay-only"]);
+    let kinds = kinds(&call(&world, &["--relay-only"]));
     assert!(kinds.iter().all(|kind| kind == "relay"), "{kinds:?}");
     let (to_relay, elsewhere) = world.counted(Home::Ann);
     assert!(to_relay > 100, "{to_relay} packets to the relay");

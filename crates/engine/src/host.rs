@@ -13,9 +13,11 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{Either, Shared, pending, select};
 use visavis_frame::Timestamp;
+use visavis_transport::StreamDialer;
 use visavis_transport::runtime::Runtime;
 
 use crate::devices::{DeviceOpener, SystemDevices};
+use crate::streams::SystemStreams;
 
 /// A future that can move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -40,6 +42,7 @@ pub struct Host {
     runtime: Arc<dyn Runtime>,
     threads: Arc<dyn MediaThreads>,
     devices: Arc<dyn DeviceOpener>,
+    streams: Option<Arc<dyn StreamDialer>>,
     zero: Instant,
 }
 
@@ -50,11 +53,11 @@ impl fmt::Debug for Host {
 }
 
 impl Host {
-    /// A host of these parts, with the system's devices. Media time starts now.
+    /// A host of these parts, with the system's devices and no streams to relays. Media time starts now.
     #[must_use]
     pub fn new(runtime: Arc<dyn Runtime>, threads: Arc<dyn MediaThreads>) -> Self {
         let zero = runtime.now();
-        Self { runtime, threads, devices: Arc::new(SystemDevices), zero }
+        Self { runtime, threads, devices: Arc::new(SystemDevices), streams: None, zero }
     }
 
     /// The real thing: tokio, and a thread for each busy future.
@@ -64,7 +67,8 @@ impl Host {
     #[must_use]
     pub fn tokio() -> Self {
         let threads = DedicatedThreads::new(tokio::runtime::Handle::current());
-        Self::new(visavis_transport::tokio_runtime(), Arc::new(threads))
+        let host = Self::new(visavis_transport::tokio_runtime(), Arc::new(threads));
+        Self { streams: Some(Arc::new(SystemStreams)), ..host }
     }
 
     /// The same host with other devices.
@@ -76,6 +80,11 @@ impl Host {
     /// Where devices come from.
     pub(crate) fn devices(&self) -> Arc<dyn DeviceOpener> {
         Arc::clone(&self.devices)
+    }
+
+    /// What opens streams to relays.
+    pub(crate) fn streams(&self) -> Option<Arc<dyn StreamDialer>> {
+        self.streams.clone()
     }
 
     /// The runtime, for the transport.

@@ -54,7 +54,13 @@ mod tests {
     }
 
     fn end(kind: &str, address: &str) -> PathEnd {
-        PathEnd { candidate_type: kind.into(), address: address.into(), port: 4000, protocol: "udp".into() }
+        PathEnd {
+            candidate_type: kind.into(),
+            address: address.into(),
+            port: 4000,
+            protocol: "udp".into(),
+            relay_protocol: None,
+        }
     }
 
     #[test]

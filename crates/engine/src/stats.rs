@@ -61,11 +61,15 @@ pub struct PathEnd {
     pub port: u16,
     /// `udp` or `tcp`.
     pub protocol: String,
+    /// Of a relay of ours: how it is spoken with, `udp`, `tcp` or `tls`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay_protocol: Option<String>,
 }
 
 impl From<CandidateEnd> for PathEnd {
     fn from(end: CandidateEnd) -> Self {
-        Self { candidate_type: end.kind, address: end.address, port: end.port, protocol: end.protocol }
+        let CandidateEnd { kind, address, port, protocol, relay_protocol } = end;
+        Self { candidate_type: kind, address, port, protocol, relay_protocol }
     }
 }
 

@@ -1,14 +1,17 @@
 //! What a connection is told when it is made.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 pub use visavis_call::IceServer;
 use visavis_congestion::Limits;
 use visavis_frame::BitRate;
+use visavis_stun::{ServerUrl, Service};
 use webrtc::peer_connection::{RTCConfiguration, RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy};
 
 use crate::certificate::Certificate;
 use crate::error::TransportError;
+use crate::relays::{Relays, StreamDialer};
 
 /// How a connection reaches the network.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct TransportConfig {
     pub bind: Vec<IpAddr>,
     /// The certificate to show; none: a new one.
     pub certificate: Option<Certificate>,
+    /// Opens streams to relays over TCP and TLS; none: those are left out.
+    pub streams: Option<Arc<dyn StreamDialer>>,
     /// Between what the rate of all that is sent moves, headers included, and where it begins.
     pub rates: Limits,
     /// Protect video against losses in advance ([`crate::repair`]), where the path asks for it and the other side can use it.
@@ -39,6 +44,7 @@ impl Default for TransportConfig {
             relay_only: false,
             bind: Vec::new(),
             certificate: None,
+            streams: None,
             rates,
             forward_error_correction: true,
         }
@@ -46,9 +52,14 @@ impl Default for TransportConfig {
 }
 
 impl TransportConfig {
-    pub(crate) fn to_rtc(&self, certificate: &Certificate) -> Result<RTCConfiguration, TransportError> {
+    pub(crate) fn to_rtc(
+        &self,
+        certificate: &Certificate,
+        relays: &Relays,
+    ) -> Result<RTCConfiguration, TransportError> {
         let policy = if self.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
-        let mut servers = self.ice_servers.iter().map(to_rtc_server).collect::<Result<Vec<_>, _>>()?;
+        let servers = self.ice_servers.iter().map(|server| to_rtc_server(server, relays));
+        let mut servers = servers.collect::<Result<Vec<_>, _>>()?;
         if self.relay_only && !servers.iter().any(is_turn) {
             servers.push(stand_in());
         }
@@ -75,8 +86,8 @@ pub(crate) fn is_turn(server: &RTCIceServer) -> bool {
 }
 
 /// Those of them that can be used.
-pub(crate) fn usable<'a>(servers: impl Iterator<Item = &'a IceServer>) -> Vec<RTCIceServer> {
-    let used = servers.map(to_rtc_server).filter_map(|server| match server {
+pub(crate) fn usable<'a>(servers: impl Iterator<Item = &'a IceServer>, relays: &Relays) -> Vec<RTCIceServer> {
+    let used = servers.map(|server| to_rtc_server(server, relays)).filter_map(|server| match server {
         Ok(server) => Some(server),
         Err(error) => {
             tracing::warn!(%error, "a server that the signalling server names is left out");
@@ -86,28 +97,17 @@ pub(crate) fn usable<'a>(servers: impl Iterator<Item = &'a IceServer>) -> Vec<RT
     used.collect()
 }
 
-fn to_rtc_server(server: &IceServer) -> Result<RTCIceServer, TransportError> {
-    for url in &server.urls {
-        let refuse = |reason: &str| TransportError::BadServer { url: url.clone(), reason: reason.to_owned() };
-        let (scheme, rest) = url.split_once(':').ok_or_else(|| refuse("it has no scheme"))?;
-        if rest.is_empty() {
-            return Err(refuse("it names no host"));
+fn to_rtc_server(server: &IceServer, relays: &Relays) -> Result<RTCIceServer, TransportError> {
+    let mut urls = Vec::new();
+    for written in &server.urls {
+        let refuse = |reason: String| TransportError::BadServer { url: written.clone(), reason };
+        let url: ServerUrl = written.parse().map_err(|error| refuse(format!("{error}")))?;
+        if url.service == Service::Turn && (server.username.is_empty() || server.credential.is_empty()) {
+            return Err(refuse("a TURN server needs a user name and a password".to_owned()));
         }
-        match scheme {
-            "stun" => {}
-            "turn" if server.username.is_empty() || server.credential.is_empty() => {
-                return Err(refuse("a TURN server needs a user name and a password"));
-            }
-            "turn" => {}
-            "turns" | "stuns" => return Err(refuse("TLS isn't supported yet")),
-            _ => return Err(refuse("it is neither stun: nor turn:")),
-        }
+        urls.extend(relays.for_library(&url));
     }
-    Ok(RTCIceServer {
-        urls: server.urls.clone(),
-        username: server.username.clone(),
-        credential: server.credential.clone(),
-    })
+    Ok(RTCIceServer { urls, username: server.username.clone(), credential: server.credential.clone() })
 }
 
 #[cfg(test)]
@@ -122,12 +122,27 @@ mod tests {
 
     #[test]
     fn unusable_servers_are_named() {
-        for (url, user) in [("example.org", ""), ("turn:", "u"), ("turn:host", ""), ("turns:host", "u"), ("http:h", "")]
-        {
-            let error = to_rtc_server(&server(url, user)).unwrap_err();
+        let relays = Relays::new(None);
+        for (url, user) in [
+            ("example.org", ""),
+            ("turn:", "u"),
+            ("turn:host", ""),
+            ("turns:host", ""),
+            ("http:h", ""),
+            ("turn:h:0", "u"),
+        ] {
+            let error = to_rtc_server(&server(url, user), &relays).unwrap_err();
             assert!(matches!(error, TransportError::BadServer { url: named, .. } if named == url));
         }
-        assert!(to_rtc_server(&server("turn:host:3478?transport=udp", "u")).is_ok());
-        assert!(to_rtc_server(&server("stun:host", "")).is_ok());
+        assert!(to_rtc_server(&server("turn:host:3478?transport=udp", "u"), &relays).is_ok());
+        assert!(to_rtc_server(&server("stun:host", ""), &relays).is_ok());
+    }
+
+    #[test]
+    fn what_the_library_cant_use_is_left_out() {
+        let relays = Relays::new(None);
+        for url in ["stuns:host", "stun:host?transport=tcp", "turns:host"] {
+            assert!(to_rtc_server(&server(url, "u"), &relays).unwrap().urls.is_empty(), "{url}");
+        }
     }
 }

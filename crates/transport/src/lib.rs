@@ -27,6 +27,7 @@ mod privacy;
 mod protected;
 mod queue;
 mod receive;
+mod relays;
 pub mod repair;
 mod sdp;
 mod send;
@@ -49,6 +50,7 @@ pub use interfaces::local_addresses;
 pub use media::MediaSender;
 pub use outlook::SendOutlook;
 pub use queue::{MediaSinks, MediaSources, PacketSink, PacketSource, ReceivedPacket, media_queues, packet_queue};
+pub use relays::{Dialing, ServerReport, Standing, Stream, StreamDialer, StreamServer};
 pub use stats::{CandidateEnd, MediaStats, SelectedPair, TransportStats};
 
 /// The real runtime: system clock and sockets. Whoever drives it must be inside a Tokio runtime.

@@ -1,5 +1,5 @@
 //! The given runtime, with a driver that doesn't oversleep while it connects and sockets that keep the handshake going
-//! ([`crate::handshake`]).
+//! ([`crate::handshake`]) and have relays over streams behind them ([`crate::relays`]).
 //!
 //! The library's driver flushes its writes, then collects events, then sleeps until its next timer. What an event made
 //! it write, above all the first SCTP packets once DTLS is up, waits for that timer: 400 ms in a call that could be up
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use webrtc::runtime::{AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime};
 
 use crate::handshake::Answered;
+use crate::relays::Relays;
 
 const LONGEST_NAP: Duration = Duration::from_millis(5);
 
@@ -24,11 +25,12 @@ pub(crate) struct PacedRuntime {
     inner: Arc<dyn Runtime>,
     hurry_until: Mutex<Option<Instant>>,
     answered: Answered,
+    relays: Arc<Relays>,
 }
 
 impl PacedRuntime {
-    pub(crate) fn new(inner: Arc<dyn Runtime>) -> Self {
-        Self { inner, hurry_until: Mutex::new(None), answered: Answered::default() }
+    pub(crate) fn new(inner: Arc<dyn Runtime>, relays: Arc<Relays>) -> Self {
+        Self { inner, hurry_until: Mutex::new(None), answered: Answered::default(), relays }
     }
 
     /// Only naps for so long.
@@ -59,7 +61,8 @@ impl Runtime for PacedRuntime {
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        Ok(self.answered.guard(self.inner.wrap_udp_socket(socket)?, Arc::clone(&self.inner)))
+        let socket = self.relays.guard(self.inner.wrap_udp_socket(socket)?, Arc::clone(&self.inner))?;
+        Ok(self.answered.guard(socket, Arc::clone(&self.inner)))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -71,7 +74,7 @@ impl Runtime for PacedRuntime {
     }
 
     fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
-        self.inner.resolve_host(host)
+        Box::pin(self.relays.resolve(&self.inner, host))
     }
 
     fn now(&self) -> Instant {

@@ -12,6 +12,7 @@ use webrtc::peer_connection::RTCSessionDescription;
 
 use crate::error::TransportError;
 use crate::event::Candidate;
+use crate::relays::stand_in;
 
 /// A browser's offer has some eight thousand bytes.
 pub(crate) const MAX_SDP_BYTES: usize = 64 * 1024;
@@ -176,8 +177,12 @@ fn check_candidate_line(line: &str) -> Result<CandidateUse, TransportError> {
         return Ok(CandidateUse::Skip);
     }
     // A host name would be looked up, and would tell its owner where we are.
-    if address.parse::<std::net::IpAddr>().is_err() {
-        return Err(TransportError::BadCandidate("its address isn't an IP address".to_owned()));
+    let refuse = |reason: &str| Err(TransportError::BadCandidate(reason.to_owned()));
+    match address.parse::<std::net::IpAddr>() {
+        Err(_) => return refuse("its address isn't an IP address"),
+        // Behind such an address there may be a stream of ours to a relay.
+        Ok(ip) if stand_in::is_nobodys(ip) => return refuse("no host can have its address"),
+        Ok(_) => {}
     }
     unmarshal_candidate(line).map_err(|error| TransportError::BadCandidate(error.to_string()))?;
     Ok(CandidateUse::Try)

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::feedback::RemoteView;
+use crate::relays::{ServerReport, Standing};
 use crate::shared::Shared;
 use rtc::peer_connection::transport::RTCIceCandidatePair;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
@@ -28,6 +29,8 @@ pub struct TransportStats {
     pub video: MediaStats,
     /// Audio.
     pub audio: MediaStats,
+    /// How the STUN and TURN servers stand.
+    pub servers: Vec<ServerReport>,
 }
 
 /// The two ends of the path in use.
@@ -52,6 +55,8 @@ pub struct CandidateEnd {
     pub port: u16,
     /// `udp` or `tcp`.
     pub protocol: String,
+    /// Of a relay of ours: how it is spoken with, `udp`, `tcp` or `tls`.
+    pub relay_protocol: Option<String>,
 }
 
 /// What is counted for one kind of media.
@@ -207,7 +212,23 @@ fn end(candidate: &RTCIceCandidate) -> CandidateEnd {
         address: candidate.address.clone(),
         port: candidate.port,
         protocol: candidate.protocol.to_string(),
+        relay_protocol: None,
     }
+}
+
+/// How the relay at our end of the path is spoken with.
+pub(crate) fn relay_protocol(local: &CandidateEnd, servers: &[ServerReport]) -> Option<String> {
+    let gave_it = |report: &&ServerReport| match report.standing {
+        Standing::Works(address) => address.ip().to_string() == local.address && address.port() == local.port,
+        Standing::Unasked
+        | Standing::Asked
+        | Standing::Challenged
+        | Standing::Refused(..)
+        | Standing::Failed(_)
+        | Standing::Silent => false,
+    };
+    let server = servers.iter().filter(|_| local.kind == "relay").find(gave_it)?;
+    Some(server.server.carrier.name().to_ascii_lowercase())
 }
 
 fn seconds(value: f64) -> Duration {

@@ -18,7 +18,7 @@ const MAX_TEXT: usize = 1024;
 /// The first thing that is wrong, with the path of its field.
 pub fn validate(settings: &SettingsView) -> Result<(), ErrorView> {
     validate_fields(settings)?;
-    let relays = settings.ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn:"));
+    let relays = settings.ice_servers.iter().flat_map(|server| &server.urls).any(|url| is_relay(url));
     if settings.relay_only && !relays {
         let text = "Calls through a relay only need a TURN server. Add one, or turn this off.";
         return Err(wrong("relay-without-turn", text.to_owned(), "relayOnly"));
@@ -66,15 +66,15 @@ fn validate_ice(server: &IceServerView, path: &str) -> Result<(), ErrorView> {
         return Err(wrong("bad-ice-url", "Enter an address such as stun:host:3478.".to_owned(), &urls));
     }
     for url in &server.urls {
-        let scheme = validate_ice_url(url).map_err(|(code, text)| wrong(code, text, &urls))?;
-        if scheme == "turn" && server.username.is_empty() {
+        validate_ice_url(url).map_err(|(code, text)| wrong(code, text, &urls))?;
+        if is_relay(url) && server.username.is_empty() {
             return Err(wrong(
                 "missing-user",
                 "A TURN server needs a user name.".to_owned(),
                 &format!("{path}.username"),
             ));
         }
-        if scheme == "turn" && server.credential.is_empty() {
+        if is_relay(url) && server.credential.is_empty() {
             let field = format!("{path}.credential");
             return Err(wrong("missing-password", "A TURN server needs a password.".to_owned(), &field));
         }
@@ -82,8 +82,12 @@ fn validate_ice(server: &IceServerView, path: &str) -> Result<(), ErrorView> {
     Ok(())
 }
 
-/// Checks a `stun:` or `turn:` address (RFC 7064, section 3.1; RFC 7065, section 3.1) and gives its scheme.
-fn validate_ice_url(url: &str) -> Result<&str, (&'static str, String)> {
+fn is_relay(url: &str) -> bool {
+    url.starts_with("turn:") || url.starts_with("turns:")
+}
+
+/// Checks a `stun:`, `turn:` or `turns:` address (RFC 7064, section 3.1; RFC 7065, section 3.1).
+fn validate_ice_url(url: &str) -> Result<(), (&'static str, String)> {
     let bad = |text: String| Err(("bad-ice-url", text));
     if url.len() > MAX_TEXT {
         return bad("This address is too long.".to_owned());
@@ -92,10 +96,8 @@ fn validate_ice_url(url: &str) -> Result<&str, (&'static str, String)> {
         return bad(format!("{url} needs stun: or turn: in front."));
     };
     match scheme {
-        "stun" | "turn" => {}
-        "turns" | "stuns" => {
-            return Err(("no-tls-yet", "Servers over TLS can't be used yet; use turn: for now.".to_owned()));
-        }
+        "stun" | "turn" | "turns" => {}
+        "stuns" => return bad("STUN over TLS finds no address that a call can use: write stun:".to_owned()),
         _ => return bad(format!("{url} is neither stun: nor turn:")),
     }
     if let Some(rest) = rest.strip_prefix("//") {
@@ -103,15 +105,11 @@ fn validate_ice_url(url: &str) -> Result<&str, (&'static str, String)> {
     }
     let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
     match (scheme, query) {
-        (_, None) | ("turn", Some("transport=udp")) => {}
-        ("turn", Some("transport=tcp")) => {
-            let text = format!("TURN over TCP can't be used yet; write turn:{place} for UDP.");
-            return Err(("no-tcp-yet", text));
-        }
+        (_, None) | ("turn", Some("transport=udp")) | ("turn" | "turns", Some("transport=tcp")) => {}
         (_, Some(query)) => return bad(format!("{url} can't be used with ?{query}: leave that out.")),
     }
     match validate_place(place) {
-        None => Ok(scheme),
+        None => Ok(()),
         Some(text) => bad(format!("{url} {text}")),
     }
 }
@@ -159,7 +157,14 @@ mod tests {
     fn good_settings_pass() {
         validate(&defaults()).unwrap();
         validate(&with_ice("stun:stun.example.org", "", "")).unwrap();
-        for url in ["turn:relay.example.org:3478?transport=udp", "turn:192.0.2.1", "turn:[2001:db8::1]:3478"] {
+        for url in [
+            "turn:relay.example.org:3478?transport=udp",
+            "turn:192.0.2.1",
+            "turn:[2001:db8::1]:3478",
+            "turn:relay.example.org?transport=tcp",
+            "turns:relay.example.org:443",
+            "turns:relay.example.org:443?transport=tcp",
+        ] {
             let with = with_ice(url, "me", "secret");
             validate(&with).unwrap();
             validate(&SettingsView { relay_only: true, ..with }).unwrap();
@@ -171,7 +176,9 @@ mod tests {
         for (url, user, password, code, field) in [
             ("example.org", "", "", "bad-ice-url", "iceServers.0.urls"),
             ("http://x", "", "", "bad-ice-url", "iceServers.0.urls"),
-            ("turns:x", "u", "p", "no-tls-yet", "iceServers.0.urls"),
+            ("stuns:x", "", "", "bad-ice-url", "iceServers.0.urls"),
+            ("turns:x?transport=udp", "u", "p", "bad-ice-url", "iceServers.0.urls"),
+            ("turns:x", "", "p", "missing-user", "iceServers.0.username"),
             ("turn:", "u", "p", "bad-ice-url", "iceServers.0.urls"),
             ("stun://x", "", "", "bad-ice-url", "iceServers.0.urls"),
             ("turn://x:3478", "u", "p", "bad-ice-url", "iceServers.0.urls"),
@@ -184,7 +191,6 @@ mod tests {
             ("stun:[example.org]", "", "", "bad-ice-url", "iceServers.0.urls"),
             ("stun:x y", "", "", "bad-ice-url", "iceServers.0.urls"),
             ("stun:x?transport=udp", "", "", "bad-ice-url", "iceServers.0.urls"),
-            ("turn:x?transport=tcp", "u", "p", "no-tcp-yet", "iceServers.0.urls"),
             ("turn:x?transport=sctp", "u", "p", "bad-ice-url", "iceServers.0.urls"),
             ("turn:x", "", "p", "missing-user", "iceServers.0.username"),
             ("turn:x", "u", "", "missing-password", "iceServers.0.credential"),

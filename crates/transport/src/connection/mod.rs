@@ -9,7 +9,7 @@ use futures::channel::mpsc::UnboundedSender;
 use futures::lock::Mutex;
 use rtc::peer_connection::transport::RTCIceCandidatePair;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
-use visavis_call::Fingerprint;
+use visavis_call::{Fingerprint, Obstacle};
 use webrtc::peer_connection::{PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, StatsSelector};
 use webrtc::rtp_transceiver::RtpSender;
 use webrtc::runtime::Runtime;
@@ -26,6 +26,7 @@ use crate::media::{self, MediaSender, Outgoing};
 use crate::pace::PacedRuntime;
 use crate::privacy::Privacy;
 use crate::queue::MediaSinks;
+use crate::relays::Relays;
 use crate::shared::Shared;
 use crate::stats::{self, TransportStats};
 
@@ -37,6 +38,7 @@ pub struct Transport {
     pc: Arc<dyn PeerConnection>,
     shared: Arc<Shared>,
     privacy: Arc<Privacy>,
+    relays: Arc<Relays>,
     fingerprint: Fingerprint,
     media: MediaSender,
     video_sender: Arc<dyn RtpSender>,
@@ -57,7 +59,8 @@ impl Transport {
         events: UnboundedSender<TransportEvent>,
     ) -> Result<Self, TransportError> {
         let certificate = config.certificate.clone().map_or_else(Certificate::generate, Ok)?;
-        let pace = Arc::new(PacedRuntime::new(runtime));
+        let relays = Relays::new(config.streams.clone());
+        let pace = Arc::new(PacedRuntime::new(runtime, Arc::clone(&relays)));
         let runtime: Arc<dyn Runtime> = Arc::clone(&pace) as _;
         let shared = Shared::new(Arc::clone(&runtime), pace, media, events);
         let repairs = config.forward_error_correction;
@@ -73,7 +76,7 @@ impl Transport {
         let privacy = Arc::new(Privacy::new(&config));
         let handler = Arc::new(Handler { shared: Arc::clone(&shared), privacy: Arc::clone(&privacy) });
         let pc = PeerConnectionBuilder::new()
-            .with_configuration(config.to_rtc(&certificate)?)
+            .with_configuration(config.to_rtc(&certificate, &relays)?)
             .with_setting_engine(settings())
             .with_media_engine(engine)
             .with_interceptor_registry(registry)
@@ -90,7 +93,7 @@ impl Transport {
         let media = MediaSender { video, audio, shared: Arc::clone(&shared) };
         watch_for_the_end(&shared, &media);
         let (fingerprint, negotiation) = (certificate.fingerprint(), Mutex::default());
-        Ok(Self { pc, shared, privacy, fingerprint, media, video_sender, audio_sender, negotiation })
+        Ok(Self { pc, shared, privacy, relays, fingerprint, media, video_sender, audio_sender, negotiation })
     }
 
     /// What the other side must know our certificate by.
@@ -105,7 +108,7 @@ impl Transport {
     /// # Errors
     /// [`TransportError::Closed`] when the connection is gone.
     pub async fn use_servers(&self, given: &[IceServer]) -> Result<(), TransportError> {
-        let servers = config::usable(self.privacy.own_servers.iter().chain(given));
+        let servers = config::usable(self.privacy.own_servers.iter().chain(given), &self.relays);
         let relay = servers.iter().any(config::is_turn);
         if self.privacy.relay_only && !relay {
             return Ok(());
@@ -146,10 +149,21 @@ impl Transport {
         track.write_rtcp(vec![Box::new(pli)]).await.map_err(|_| TransportError::Closed)
     }
 
+    /// What stands in the way of a path, as far as the servers' answers tell.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        self.relays.obstacle(&self.shared.runtime)
+    }
+
     /// What was counted so far.
     pub async fn stats(&self) -> TransportStats {
         let report = self.pc.get_stats(self.shared.runtime.now(), StatsSelector::None).await;
-        stats::digest(&report, self.selected_pair().await.as_ref(), &self.shared)
+        let mut stats = stats::digest(&report, self.selected_pair().await.as_ref(), &self.shared);
+        stats.servers = self.relays.reports(&self.shared.runtime);
+        if let Some(pair) = &mut stats.pair {
+            pair.local.relay_protocol = stats::relay_protocol(&pair.local, &stats.servers);
+        }
+        stats
     }
 
     async fn selected_pair(&self) -> Option<RTCIceCandidatePair> {
