@@ -18,6 +18,8 @@ fn desktop() {
         "set_camera",
         "save_settings",
         "list_devices",
+        "check_servers",
+        "stop_check",
         "copy_text",
         "save_report",
         "video_endpoint",

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it, vi } from "vitest";
 import { tick } from "svelte";
 import App from "./App.svelte";
 import { FakeBackend } from "./backend/fake";
-import { idle, scenes } from "./backend/scenes";
+import { checkedServers, idle, scenes } from "./backend/scenes";
 import type { AppView } from "./bindings/view";
 import { Model } from "./model.svelte";
 import { clock, duration } from "./text";
@@ -310,6 +310,24 @@ describe("settings", () => {
     backend.emit({ phase: { kind: "connected", sinceMs: 0 } });
     await Promise.resolve();
     expect(screen.getByRole("textbox", { name: "Server address" })).toBeTruthy();
+  });
+
+  it("ask the servers as they stand in the form, say what came of it, and stop when they are left", async () => {
+    const backend = await open(scenes["servers"] ?? idle);
+    screen.getByRole("button", { name: "Settings" }).click();
+    (await screen.findByRole("button", { name: "Test these servers" })).click();
+    await screen.findByRole("button", { name: "Stop" });
+    expect(await screen.findAllByRole("img", { name: "Being asked" })).toHaveLength(2);
+    backend.tellCheck(checkedServers(["stun:stun.example.org:3478", "turn:turn.example.org:3478"]));
+    await screen.findByRole("img", { name: "Can be used" });
+    await screen.findByRole("img", { name: "Can't be used" });
+    await screen.findByText(/refused the user name/);
+    (await screen.findByRole("button", { name: "Test these servers" })).click();
+    await screen.findByRole("button", { name: "Stop" });
+    press("Escape");
+    await waitFor(() => {
+      expect(backend.asked).toContain("stopCheck");
+    });
   });
 
   it("are saved as a whole, and a refusal stands at its field", async () => {

@@ -1,5 +1,5 @@
 import { errorView, type Backend } from "./backend/backend";
-import type { AppView, CallPhase, ErrorView, NoticeAction, SettingsView } from "./bindings/view";
+import type { AppView, CallPhase, ErrorView, NoticeAction, ServersCheckView, SettingsView } from "./bindings/view";
 import { exhaustive } from "./exhaustive";
 import { text } from "./text";
 import { sourceOf, type PictureSource } from "./video/pictures";
@@ -19,6 +19,8 @@ export class Model {
   failure = $state.raw<ErrorView | null>(null);
   settingsOpen = $state(false);
   qualityOpen = $state(false);
+  /** What came of asking the servers; `null` when nobody has asked since the settings were opened. */
+  serversCheck = $state.raw<ServersCheckView | null>(null);
   /** What stands in the code field; kept, so that a mistyped code can be corrected after the server refused it. */
   typedCode = $state("");
 
@@ -46,6 +48,9 @@ export class Model {
         },
         quality: (quality) => {
           take({ quality });
+        },
+        "servers-check": (check) => {
+          if (this.settingsOpen) this.serversCheck = check;
         },
       });
       this.view = { ...(await this.backend.getView()), ...heard };
@@ -91,6 +96,12 @@ export class Model {
       const { server } = await this.backend.getView();
       if (this.view !== null) this.view = { ...this.view, settings: saved, server };
     });
+  }
+
+  /** Ends the asking of servers, and puts away what came of it. */
+  stopCheck(): void {
+    if (this.serversCheck?.running) void this.attempt(() => this.backend.stopCheck());
+    this.serversCheck = null;
   }
 
   toggleMicrophone(): void {

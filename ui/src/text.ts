@@ -236,6 +236,15 @@ export const text = {
       relayOnly: "Relay only",
       relayOnlyHint: "Hides your address from the other person. Calls need a TURN server and may be slower.",
     },
+    check: {
+      title: "What the servers answered",
+      start: "Test these servers",
+      stop: "Stop",
+      asking: "Being asked",
+      good: "Can be used",
+      bad: "Can't be used",
+      took: (ms: number) => `${ms} ms`,
+    },
     devices: {
       title: "Devices",
       camera: "Camera",

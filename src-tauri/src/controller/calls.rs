@@ -18,7 +18,7 @@ use visavis_server::Embedded;
 use super::{Controller, Inner, Shell};
 use crate::model::Changed;
 use crate::settings::{devices, sound_processing};
-use crate::view::ErrorView;
+use crate::view::{ErrorView, IceServerView, SettingsView};
 
 /// A call that has begun.
 struct Begun {
@@ -183,11 +183,6 @@ impl<S: Shell> Controller<S> {
 
     fn config(&self, inner: &Inner, intent: Intent, servers: Vec<String>) -> Result<CallConfig, String> {
         let settings = &inner.settings;
-        let ice_servers = settings.ice_servers.iter().map(|server| IceServer {
-            urls: server.urls.clone(),
-            username: server.username.clone(),
-            credential: server.credential.clone(),
-        });
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| error.to_string())?;
         Ok(CallConfig {
@@ -195,7 +190,7 @@ impl<S: Shell> Controller<S> {
             servers,
             connector: Arc::new(WebSocketConnector),
             transport: TransportConfig {
-                ice_servers: ice_servers.collect(),
+                ice_servers: ice_servers(settings),
                 relay_only: settings.relay_only,
                 ..TransportConfig::default()
             },
@@ -245,6 +240,16 @@ fn tell_media(inner: &mut Inner, tell: impl FnOnce(&Call)) -> Changed {
     }
     inner.model.set_wanted(inner.media);
     Changed::CALL
+}
+
+/// The STUN and TURN servers in the settings.
+pub(super) fn ice_servers(settings: &SettingsView) -> Vec<IceServer> {
+    let server = |server: &IceServerView| IceServer {
+        urls: server.urls.clone(),
+        username: server.username.clone(),
+        credential: server.credential.clone(),
+    };
+    settings.ice_servers.iter().map(server).collect()
 }
 
 async fn own_server() -> Result<Servers, String> {

@@ -1,6 +1,7 @@
 //! The app without its window: what each button does. Generic over [`Shell`], so that all of it is tested without one.
 
 mod calls;
+mod checks;
 mod reports;
 
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde_json::{Map, Value};
+use tokio::task::AbortHandle;
 use visavis_engine::call::MediaState;
 use visavis_engine::device::list_devices;
 use visavis_engine::report::CallReport;
@@ -18,7 +20,7 @@ use crate::settings::{Loaded, SettingsFiles, devices, sound_processing, validate
 use crate::video::{Feeds, VideoServer};
 use crate::view::{
     AppView, CallView, ConnectionView, DeviceView, DevicesView, ErrorView, NoticeAction, QualityView, ServerKind,
-    ServerView, SettingsView, VideoEndpoint,
+    ServerView, ServersCheckView, SettingsView, VideoEndpoint,
 };
 
 /// What the controller needs of whoever shows it.
@@ -29,6 +31,8 @@ pub trait Shell: Send + Sync + 'static {
     fn show_connection(&self, view: ConnectionView);
     /// The quality was measured.
     fn show_quality(&self, view: QualityView);
+    /// Servers are being asked, or were.
+    fn show_servers_check(&self, view: ServersCheckView);
     /// Keeps the settings.
     ///
     /// # Errors
@@ -76,6 +80,8 @@ pub struct Controller<S> {
     showing: Mutex<()>,
     /// Held while settings are saved; always taken before the others.
     saving: Mutex<()>,
+    /// Ends the asking of servers that goes on, if one does.
+    checking: Mutex<Option<AbortHandle>>,
     inner: Mutex<Inner>,
 }
 
@@ -115,6 +121,7 @@ impl<S: Shell> Controller<S> {
             video,
             showing: Mutex::default(),
             saving: Mutex::default(),
+            checking: Mutex::default(),
             inner,
         }))
     }

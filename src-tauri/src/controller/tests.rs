@@ -21,6 +21,7 @@ pub(super) struct Recorder {
     calls: Mutex<Vec<CallView>>,
     connections: Mutex<Vec<ConnectionView>>,
     qualities: Mutex<Vec<QualityView>>,
+    pub(super) checks: Mutex<Vec<ServersCheckView>>,
 }
 
 impl Shell for Recorder {
@@ -34,6 +35,10 @@ impl Shell for Recorder {
 
     fn show_quality(&self, view: QualityView) {
         self.qualities.lock().unwrap().push(view);
+    }
+
+    fn show_servers_check(&self, view: ServersCheckView) {
+        self.checks.lock().unwrap().push(view);
     }
 
     fn store(&self, settings: Map<String, Value>) -> Result<(), String> {
@@ -64,6 +69,7 @@ impl App {
             calls: Mutex::default(),
             connections: Mutex::default(),
             qualities: Mutex::default(),
+            checks: Mutex::default(),
         };
         let identity = Identity { profile: None, version: "0.0.0".to_owned() };
         Self { controller: Controller::new(shell, identity, folder.path()).await.unwrap(), folder }
@@ -92,6 +98,20 @@ impl App {
             assert!(start.elapsed() < PATIENCE, "not {what}: {call:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    pub(super) async fn until_check(&self, wanted: impl Fn(&ServersCheckView) -> bool) {
+        let start = Instant::now();
+        while !self.controller.shell().checks.lock().unwrap().last().is_some_and(&wanted) {
+            assert!(start.elapsed() < PATIENCE, "{:?}", self.controller.shell().checks.lock().unwrap());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// All that was shown of asking servers, once that is over.
+    pub(super) async fn checks(&self) -> Vec<ServersCheckView> {
+        self.until_check(|check| !check.running).await;
+        std::mem::take(&mut *self.controller.shell().checks.lock().unwrap())
     }
 
     async fn until_phase(&self, what: &str, wanted: impl Fn(&CallPhase) -> bool) {

@@ -62,6 +62,16 @@ pub(super) async fn list_devices(app: App<'_>) -> Result<DevicesView, ErrorView>
 }
 
 #[tauri::command]
+pub(super) async fn check_servers(app: App<'_>, settings: SettingsView) -> Result<(), ErrorView> {
+    app.check_servers(&settings)
+}
+
+#[tauri::command]
+pub(super) fn stop_check(app: App<'_>) {
+    app.stop_check();
+}
+
+#[tauri::command]
 pub(super) async fn copy_text(app: App<'_>, text: String) -> Result<(), ErrorView> {
     app.shell().app().clipboard().write_text(text).map_err(|error| failed(&error))
 }

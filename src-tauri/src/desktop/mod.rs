@@ -58,6 +58,8 @@ pub fn main() -> ExitCode {
             commands::set_camera,
             commands::save_settings,
             commands::list_devices,
+            commands::check_servers,
+            commands::stop_check,
             commands::copy_text,
             commands::save_report,
             commands::video_endpoint,

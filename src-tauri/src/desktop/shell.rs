@@ -8,7 +8,7 @@ use tauri::{AppHandle, Emitter, Manager};
 use tauri_plugin_store::StoreExt;
 
 use crate::controller::Shell;
-use crate::view::{CallView, ConnectionView, QualityView};
+use crate::view::{CallView, ConnectionView, QualityView, ServersCheckView};
 
 /// The app's one window.
 pub(crate) struct WindowShell {
@@ -48,6 +48,10 @@ impl Shell for WindowShell {
 
     fn show_quality(&self, view: QualityView) {
         self.emit("quality", view);
+    }
+
+    fn show_servers_check(&self, view: ServersCheckView) {
+        self.emit("servers-check", view);
     }
 
     fn store(&self, settings: Map<String, Value>) -> Result<(), String> {

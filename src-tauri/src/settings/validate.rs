@@ -19,8 +19,10 @@ const MAX_TEXT: usize = 1024;
 pub fn validate(settings: &SettingsView) -> Result<(), ErrorView> {
     validate_fields(settings)?;
     let relays = settings.ice_servers.iter().flat_map(|server| &server.urls).any(|url| is_relay(url));
-    if settings.relay_only && !relays {
-        let text = "Calls through a relay only need a TURN server. Add one, or turn this off.";
+    // A server may hand out a relay of its own: whether it does is known in the call.
+    if settings.relay_only && !relays && settings.server.trim().is_empty() {
+        let text =
+            "Calls through a relay only need a TURN server. Add one, set a server that has one, or turn this off.";
         return Err(wrong("relay-without-turn", text.to_owned(), "relayOnly"));
     }
     Ok(())

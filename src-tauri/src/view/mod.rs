@@ -15,7 +15,10 @@ use ts_rs::TS;
 pub use call::{CallPhase, CallView, EndReason, LocalView, NoticeAction, NoticeView, PictureView, RemoteView, Side};
 pub use connection::{ConnectionView, PathKind, PathView, PeerState, SignalingState};
 pub use quality::{DetailsView, Grade, QualityView};
-pub use settings::{DeviceView, DevicesView, IceServerView, NoiseLevel, ServerKind, ServerView, SettingsView};
+pub use settings::{
+    DeviceView, DevicesView, IceServerView, NoiseLevel, ServerCheckView, ServerKind, ServerView, ServersCheckView,
+    SettingsView,
+};
 
 /// Everything the window draws, as it is right now: the answer to `get_view`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -82,6 +85,7 @@ mod tests {
         DevicesView::export_all(&config).unwrap();
         VideoEndpoint::export_all(&config).unwrap();
         ErrorView::export_all(&config).unwrap();
+        ServersCheckView::export_all(&config).unwrap();
         assert!(fs::read_to_string(&file).unwrap() == committed, "{} was out of date: commit it", file.display());
     }
 

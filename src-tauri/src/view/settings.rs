@@ -1,4 +1,4 @@
-//! What the user can set, and the devices and servers to pick from.
+//! What the user can set, the devices and servers to pick from, and what servers answered when they were asked.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -98,4 +98,34 @@ pub struct DeviceView {
     pub id: String,
     /// What people read.
     pub name: String,
+}
+
+/// *Test my servers*, as far as it is, sent as the event `servers-check` whenever something is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct ServersCheckView {
+    /// Answers are still to come.
+    pub running: bool,
+    /// What was found of the server in the settings, or of there being none to ask: a sentence.
+    pub remark: Option<String>,
+    /// Each address, in the order in which they were asked.
+    pub servers: Vec<ServerCheckView>,
+}
+
+/// What came of asking one STUN or TURN server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct ServerCheckView {
+    /// Its address.
+    pub url: String,
+    /// Whether a call can use it; `None` until that is known.
+    pub good: Option<bool>,
+    /// What it did, or what it is being asked: a sentence.
+    pub found: String,
+    /// What to do, if anything: a sentence.
+    pub advice: Option<String>,
+    /// How long the answer took, milliseconds; `None` until there is one.
+    pub took_ms: Option<u32>,
 }

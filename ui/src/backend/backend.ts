@@ -5,6 +5,7 @@ import type {
   DevicesView,
   ErrorView,
   QualityView,
+  ServersCheckView,
   SettingsView,
 } from "../bindings/view";
 import type { Pictures } from "../video/pictures";
@@ -14,6 +15,7 @@ export interface Events {
   "call-state": CallView;
   "connection-state": ConnectionView;
   quality: QualityView;
+  "servers-check": ServersCheckView;
 }
 
 export type Listeners = { [Name in keyof Events]: (view: Events[Name]) => void };
@@ -32,6 +34,9 @@ export interface Backend {
   setCamera(on: boolean): Promise<void>;
   saveSettings(settings: SettingsView): Promise<SettingsView>;
   listDevices(): Promise<DevicesView>;
+  /** Asks the STUN and TURN servers in the settings; what comes of it is told by `servers-check`. */
+  checkServers(settings: SettingsView): Promise<void>;
+  stopCheck(): Promise<void>;
   copyText(text: string): Promise<void>;
   /** Saves the story of the call; the answer is where. `open`: with the code, addresses and device names in it. */
   saveReport(open: boolean): Promise<string>;

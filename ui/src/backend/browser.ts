@@ -118,6 +118,15 @@ export class BrowserBackend implements Backend {
     return { cameras: views(found.cameras), microphones: views(found.microphones), speakers: views(found.speakers) };
   }
 
+  /** A guest has no servers of its own to ask. */
+  checkServers(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  stopCheck(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async copyText(words: string): Promise<void> {
     await navigator.clipboard.writeText(words);
   }

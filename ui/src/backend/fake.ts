@@ -1,8 +1,8 @@
-import type { AppView, CallPhase, CallView, SettingsView } from "../bindings/view";
+import type { AppView, CallPhase, CallView, ServersCheckView, SettingsView } from "../bindings/view";
 import type { VideoLink } from "../video/feed";
 import { Stream, type StreamId } from "../video/frame";
 import type { Backend, Listeners } from "./backend";
-import { goodQuality, idle } from "./scenes";
+import { checkedServers, goodQuality, idle } from "./scenes";
 import { testPicture } from "./testPicture";
 
 const STEP_MS = 1200;
@@ -110,6 +110,28 @@ export class FakeBackend implements Backend {
       ],
       speakers: [{ id: "spk-1", name: "Built-in speakers" }],
     }));
+  }
+
+  checkServers(settings: SettingsView): Promise<void> {
+    return this.#answer("checkServers", () => {
+      const urls = settings.iceServers.flatMap((server) => server.urls);
+      const asking = urls.map((url) => ({ url, good: null, found: "Asking…", advice: null, tookMs: null }));
+      this.tellCheck({ running: true, remark: null, servers: asking });
+      this.#next = setTimeout(() => {
+        this.tellCheck(checkedServers(urls));
+      }, STEP_MS);
+    });
+  }
+
+  stopCheck(): Promise<void> {
+    return this.#answer("stopCheck", () => {
+      clearTimeout(this.#next);
+    });
+  }
+
+  /** Says how far asking the servers is. */
+  tellCheck(view: ServersCheckView): void {
+    this.#listeners?.["servers-check"](view);
   }
 
   copyText(text: string): Promise<void> {

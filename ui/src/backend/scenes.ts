@@ -1,5 +1,5 @@
 import { PICTURES } from "../bindings/code";
-import type { AppView, CallPhase, CallView, DetailsView, QualityView } from "../bindings/view";
+import type { AppView, CallPhase, CallView, DetailsView, QualityView, ServersCheckView } from "../bindings/view";
 
 /** The app before anything has happened, on a machine with every device and no server. */
 export const idle: AppView = {
@@ -243,3 +243,19 @@ export const scenes: Record<string, AppView> = {
     profile: "second",
   },
 };
+
+/** What comes of asking: every other server answers. */
+export function checkedServers(urls: readonly string[]): ServersCheckView {
+  const servers = urls.map((url, index) =>
+    index % 2 === 0
+      ? { url, good: true, found: "It sees us come from 203.0.113.7:51820.", advice: null, tookMs: 23 }
+      : {
+          url,
+          good: false,
+          found: "It refused the user name or the password.",
+          advice: "Enter them again. Those that run out have to be made anew.",
+          tookMs: 41,
+        },
+  );
+  return { running: false, remark: null, servers };
+}

@@ -17,6 +17,7 @@ export const tauri: Backend = {
       on("call-state", listeners["call-state"]),
       on("connection-state", listeners["connection-state"]),
       on("quality", listeners.quality),
+      on("servers-check", listeners["servers-check"]),
     ]);
   },
   getView: () => invoke("get_view"),
@@ -29,6 +30,8 @@ export const tauri: Backend = {
   setCamera: (on) => invoke("set_camera", { on }),
   saveSettings: (settings) => invoke("save_settings", { settings }),
   listDevices: () => invoke("list_devices"),
+  checkServers: (settings) => invoke("check_servers", { settings }),
+  stopCheck: () => invoke("stop_check"),
   copyText: (text) => invoke("copy_text", { text }),
   saveReport: (open) => invoke("save_report", { open }),
   pictures: {

@@ -435,6 +435,31 @@ camera: boolean,
 hasPicture: boolean, };
 
 /**
+ * What came of asking one STUN or TURN server.
+ */
+export type ServerCheckView = { 
+/**
+ * Its address.
+ */
+url: string, 
+/**
+ * Whether a call can use it; `None` until that is known.
+ */
+good: boolean | null, 
+/**
+ * What it did, or what it is being asked: a sentence.
+ */
+found: string, 
+/**
+ * What to do, if anything: a sentence.
+ */
+advice: string | null, 
+/**
+ * How long the answer took, milliseconds; `None` until there is one.
+ */
+tookMs: number | null, };
+
+/**
  * Where the server comes from.
  */
 export type ServerKind = "embedded" | "custom";
@@ -451,6 +476,23 @@ kind: ServerKind,
  * Its address; empty for the embedded one.
  */
 url: string, };
+
+/**
+ * *Test my servers*, as far as it is, sent as the event `servers-check` whenever something is known.
+ */
+export type ServersCheckView = { 
+/**
+ * Answers are still to come.
+ */
+running: boolean, 
+/**
+ * What was found of the server in the settings, or of there being none to ask: a sentence.
+ */
+remark: string | null, 
+/**
+ * Each address, in the order in which they were asked.
+ */
+servers: Array<ServerCheckView>, };
 
 /**
  * What the user can set, all of it at once: saved as a whole, or refused as a whole.

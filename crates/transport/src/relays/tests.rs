@@ -4,8 +4,8 @@
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use futures::TryStreamExt as _;
 use futures::channel::mpsc;
-use futures::{StreamExt as _, TryStreamExt as _};
 use visavis_stun::framing::{Frames, MAX_FRAME_BYTES, write};
 use visavis_stun::{Builder, Class, Message, attribute, channel_data, method};
 use visavis_testkit::net::{LinkConfig, World};
