@@ -16,6 +16,8 @@ use visavis_signaling::message::{ClientMessage, ErrorCode, Resume, ServerMessage
 use visavis_signaling::server::ConnectionId;
 
 const CALL: Duration = Duration::from_secs(40);
+/// As long as a client may take to be back.
+const BACK: Duration = Duration::from_secs(5);
 /// By then the joiner of a call has arrived and has its token.
 const SEATED: usize = 7;
 
@@ -32,6 +34,9 @@ fn call_with(restarts: &[usize], cuts: &[(usize, usize, bool)]) -> World {
     world.cuts = cuts.to_vec();
     let joiner = world.add(Intent::Knock(nameplate), joiner_script);
     world.run_for(CALL);
+    // What was cut or restarted in the last moment is back by then.
+    (world.restarts, world.cuts) = (Vec::new(), Vec::new());
+    world.run_for(BACK);
     assert_eq!(world.relayed(creator), TO_CREATOR, "{restarts:?} {cuts:?} {:?}", world.parties[creator].events);
     assert_eq!(world.relayed(joiner), TO_JOINER, "{restarts:?} {cuts:?} {:?}", world.parties[joiner].events);
     for party in [creator, joiner] {
