@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::warn;
+use visavis_signaling::Nameplate;
 use visavis_signaling::server::{Record, Records};
 
 use crate::ServerError;
@@ -59,7 +60,7 @@ impl Journal {
 }
 
 impl Records for Journal {
-    fn keep(&mut self, record: &Record) {
+    fn keep(&mut self, record: &Record, _: &Nameplate) {
         if let Err(error) = self.append(record)
             && !std::mem::replace(&mut self.failed, true)
         {

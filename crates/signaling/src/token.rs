@@ -44,6 +44,13 @@ impl TokenKey {
         Self(bytes)
     }
 
+    /// By what servers find out that they have the same key: it says nothing else about it.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mac = self.mac(b"visavis signing key").map(|mac| mac.finalize().into_bytes());
+        URL_SAFE_NO_PAD.encode(mac.unwrap_or_default())
+    }
+
     fn mac(&self, claims: &[u8]) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
         mac.update(claims);

@@ -106,6 +106,7 @@ impl Server {
             match output {
                 RoomsOutput::Send(id, text) => self.sent(id, &text),
                 RoomsOutput::Close(id, _) => assert!(self.open.remove(&id), "{id:?} closed twice"),
+                RoomsOutput::Move(moved) => panic!("a server that is alone moves nobody: {moved:?}"),
             }
         }
     }

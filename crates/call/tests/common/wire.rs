@@ -139,6 +139,7 @@ impl World {
                     }
                 }
                 RoomsOutput::Close(id, _) => self.post(LATENCY, Packet::ClosedByServer(id)),
+                RoomsOutput::Move(moved) => panic!("a server that is alone moves nobody: {moved:?}"),
             }
         }
     }

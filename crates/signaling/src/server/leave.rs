@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
-use super::room::State;
+use super::room::{Room, State};
 use super::session::Seat;
-use super::{RoomKey, Rooms, Timer};
+use super::source::Sources;
+use super::{RoomKey, Rooms, RoomsOutput, Timer};
 use crate::message::{ErrorCode, MAX_REASON_BYTES, Role, ServerMessage, reason};
+use crate::timer::Timers;
 use crate::token::Id;
 
 impl Rooms {
@@ -95,8 +97,8 @@ impl Rooms {
         let (number, meeting) = (exchange.number, exchange.meeting);
         room.state = State::Ended { exchange, remaining: seat.role.other() };
         why.clone_into(&mut room.last_end);
-        let ids = [Some(room.id), room.former_id];
-        ids.into_iter().flatten().for_each(|id| self.record_closed(now, id));
+        let (ids, nameplate) = ([Some(room.id), room.former_id], room.nameplate.clone());
+        ids.into_iter().flatten().for_each(|id| self.record_closed(now, id, &nameplate));
         self.withdraw(meeting);
         self.timers.clear(Timer::Regrant(seat.room));
         self.timers.set(Timer::Linger(seat.room), now + self.limits.linger);
@@ -106,7 +108,18 @@ impl Rooms {
 
     /// The room is gone for good, and a token for it revives nothing.
     pub(super) fn remove_room(&mut self, now: Instant, key: RoomKey) {
-        let Some(room) = self.rooms.remove(&key) else { return };
+        let Some(room) = self.take_room(key) else { return };
+        for id in [Some(room.id), room.former_id].into_iter().flatten() {
+            self.bury(now, id, &room.nameplate);
+        }
+        if let State::Ended { exchange, remaining } = room.state {
+            self.unseat(if remaining == Role::Creator { room.creator } else { exchange.joiner });
+        }
+    }
+
+    /// Takes a room out of all that knows it here.
+    pub(super) fn take_room(&mut self, key: RoomKey) -> Option<Room> {
+        let room = self.rooms.remove(&key)?;
         if self.by_nameplate.get(&room.nameplate) == Some(&key) {
             self.by_nameplate.remove(&room.nameplate);
         }
@@ -118,10 +131,26 @@ impl Rooms {
         }
         for id in [Some(room.id), room.former_id].into_iter().flatten() {
             self.by_id.remove(&id);
-            self.bury(now, id);
         }
-        if let State::Ended { exchange, remaining } = room.state {
-            self.unseat(if remaining == Role::Creator { room.creator } else { exchange.joiner });
+        Some(room)
+    }
+
+    /// Everybody is told, and nothing is left.
+    pub(super) fn shut_down(&mut self) {
+        self.shutting_down = true;
+        let code = ErrorCode::ShuttingDown;
+        let message = ServerMessage::Error { code, text: "the server is going down".into(), fatal: true };
+        self.sources = Sources::new();
+        for id in std::mem::take(&mut self.connections).into_keys() {
+            self.send_to(id, &message);
+            self.outputs.push_back(RoomsOutput::Close(id, code));
         }
+        self.sessions.clear();
+        let meetings: Vec<Id> = self.rooms.values().filter_map(|room| room.exchange().map(|e| e.meeting)).collect();
+        meetings.into_iter().for_each(|meeting| self.withdraw(meeting));
+        self.rooms.clear();
+        self.by_nameplate.clear();
+        self.by_id.clear();
+        self.timers = Timers::new();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::numbers::Home;
 use super::place::Known;
 use super::room::{Exchange, Room, State};
 use super::{ConnectionId, RoomKey, Rooms, Timer};
@@ -11,8 +12,6 @@ use crate::token::{Id, hex};
 
 /// Tries to find a free nameplate before the server counts as full.
 const NAMEPLATE_TRIES: usize = 64;
-/// How many nameplates of today's six digits there are.
-const NAMEPLATES: u64 = 1_000_000;
 
 impl Rooms {
     pub(super) fn create(&mut self, now: Instant, connection: ConnectionId, session: Id) {
@@ -50,8 +49,8 @@ impl Rooms {
         (0..NAMEPLATE_TRIES).find_map(|_| {
             let mut bytes = [0; 8];
             self.random.fill(&mut bytes);
-            let digits = format!("{:06}", u64::from_le_bytes(bytes) % NAMEPLATES);
-            Nameplate::new(&digits).ok().filter(|nameplate| !self.by_nameplate.contains_key(nameplate))
+            let drawn = self.numbers.draw(u64::from_le_bytes(bytes));
+            drawn.filter(|nameplate| !self.by_nameplate.contains_key(nameplate))
         })
     }
 
@@ -78,7 +77,10 @@ impl Rooms {
             return self.refuse(session, ErrorCode::NotAllowed, "already in a room");
         }
         let Some(key) = self.by_nameplate.get(nameplate).copied() else {
-            return self.wrong_knock(now, connection, session);
+            return match self.numbers.home_of(nameplate) {
+                Home::Here | Home::Nobody => self.wrong_knock(now, connection, session),
+                Home::Elsewhere => self.knock_elsewhere(connection, nameplate),
+            };
         };
         let Some(room) = self.rooms.get_mut(&key) else { return };
         if room.line.len() >= self.limits.line {

@@ -16,6 +16,7 @@ mod lane;
 mod leave;
 mod limit;
 mod meet;
+mod numbers;
 mod place;
 mod record;
 mod relay;
@@ -39,6 +40,8 @@ pub use introduce::{Granted, Introductions};
 use lane::UnderWay;
 use limit::Bucket;
 pub use limit::Limits;
+use numbers::Alone;
+pub use numbers::{Home, Moved, Numbers};
 use record::Memory;
 pub use record::{Record, Records};
 use room::Room;
@@ -64,6 +67,8 @@ pub enum RoomsInput {
     Unreadable(ConnectionId, ErrorCode),
     /// It is closed. Not needed after [`RoomsOutput::Close`].
     Closed(ConnectionId),
+    /// Another server has taken nameplates from this one: [`Numbers::home_of`] says which.
+    NumbersLost,
     /// The server goes down: everybody is told, and nobody is let in any more.
     Shutdown,
 }
@@ -75,6 +80,8 @@ pub enum RoomsOutput {
     Send(ConnectionId, String),
     /// Close the socket behind what was sent.
     Close(ConnectionId, ErrorCode),
+    /// Carry the connection to another server.
+    Move(Moved),
 }
 
 /// How many of each there are.
@@ -150,6 +157,7 @@ pub struct Rooms {
     /// Sessions of an earlier process, and the first generation of theirs that may still be good.
     used: Memory<u32>,
     records: Option<Box<dyn Records>>,
+    numbers: Box<dyn Numbers>,
     sources: Sources,
     misses: Misses,
     under_way: UnderWay,
@@ -180,6 +188,7 @@ impl Rooms {
             tombstones: Memory::default(),
             used: Memory::default(),
             records: None,
+            numbers: Box::new(Alone),
             sources: Sources::new(),
             misses: Misses::new(now),
             under_way,
@@ -209,6 +218,7 @@ impl Rooms {
                 self.fatal(now, connection, code, "only text frames of limited size are taken");
             }
             RoomsInput::Closed(connection) => self.detach(now, connection),
+            RoomsInput::NumbersLost => self.let_go(),
             RoomsInput::Shutdown => self.shut_down(),
         }
     }
@@ -373,23 +383,5 @@ impl Rooms {
 
     fn unix_seconds(&self, now: Instant) -> u64 {
         (self.unix_at_start + now.saturating_duration_since(self.started)).as_secs()
-    }
-
-    fn shut_down(&mut self) {
-        self.shutting_down = true;
-        let code = ErrorCode::ShuttingDown;
-        let message = ServerMessage::Error { code, text: "the server is going down".into(), fatal: true };
-        self.sources = Sources::new();
-        for id in std::mem::take(&mut self.connections).into_keys() {
-            self.send_to(id, &message);
-            self.outputs.push_back(RoomsOutput::Close(id, code));
-        }
-        self.sessions.clear();
-        let meetings: Vec<Id> = self.rooms.values().filter_map(|room| room.exchange().map(|e| e.meeting)).collect();
-        meetings.into_iter().for_each(|meeting| self.withdraw(meeting));
-        self.rooms.clear();
-        self.by_nameplate.clear();
-        self.by_id.clear();
-        self.timers = Timers::new();
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Rooms;
+use crate::code::Nameplate;
 use crate::token::Id;
 
 /// How many are kept at most, whatever their age: some megabytes.
@@ -67,8 +68,8 @@ impl Record {
 
 /// Keeps records beyond the life of this process.
 pub trait Records: Send {
-    /// Keeps one. It is done, or on its way, before anything that depends on it is sent.
-    fn keep(&mut self, record: &Record);
+    /// Keeps one, about a room that had this nameplate. It is done, or on its way, before anything that depends on it is sent.
+    fn keep(&mut self, record: &Record, nameplate: &Nameplate);
 }
 
 /// Ids that are remembered for a time, and never too many of them.
@@ -102,13 +103,14 @@ impl Rooms {
     #[must_use]
     pub fn with_records(mut self, records: Box<dyn Records>, kept: impl IntoIterator<Item = Record>) -> Self {
         self.records = Some(records);
-        kept.into_iter().for_each(|record| self.recall(record));
+        let now = self.started;
+        kept.into_iter().for_each(|record| self.recall(now, record));
         self
     }
 
-    fn recall(&mut self, record: Record) {
-        let now = self.started;
-        let left = Duration::from_secs(record.until).saturating_sub(self.unix_at_start);
+    /// Tells the rooms what was kept before, by this server or another one.
+    pub fn recall(&mut self, now: Instant, record: Record) {
+        let left = Duration::from_secs(record.until.saturating_sub(self.unix_seconds(now)));
         // A record from a clock that ran ahead isn't kept for longer than any token lives.
         let until = now + left.min(self.limits.token_lifetime);
         match record.fact {
@@ -118,31 +120,32 @@ impl Rooms {
         }
     }
 
-    fn record(&mut self, now: Instant, fact: Fact) {
+    fn record(&mut self, now: Instant, fact: Fact, nameplate: &Nameplate) {
         let until = self.unix_seconds(now) + self.limits.token_lifetime.as_secs();
         if let Some(records) = self.records.as_mut() {
-            records.keep(&Record { fact, until });
+            records.keep(&Record { fact, until }, nameplate);
         }
     }
 
     /// The room is closed for whoever comes after a restart, though one who is still in it may fetch what was said last.
-    pub(super) fn record_closed(&mut self, now: Instant, room: Id) {
-        self.record(now, Fact::Closed { room });
+    pub(super) fn record_closed(&mut self, now: Instant, room: Id, nameplate: &Nameplate) {
+        self.record(now, Fact::Closed { room }, nameplate);
     }
 
     /// No token for the room is good any more.
-    pub(super) fn bury(&mut self, now: Instant, room: Id) {
+    pub(super) fn bury(&mut self, now: Instant, room: Id, nameplate: &Nameplate) {
         self.tombstones.keep(now, room, now + self.limits.token_lifetime, ());
-        self.record(now, Fact::Closed { room });
+        self.record(now, Fact::Closed { room }, nameplate);
     }
 
     /// The client has shown that it has the newest token: those before it are used up.
     pub(super) fn token_has_arrived(&mut self, now: Instant, id: Id) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let news = !std::mem::replace(&mut session.token_arrived, true);
-        let below = session.generation;
-        if news && session.seat.is_some() && below > 1 {
-            self.record(now, Fact::Used { session: id, below });
+        let (below, seat) = (session.generation, session.seat);
+        let room = seat.filter(|_| news && below > 1).and_then(|seat| self.rooms.get(&seat.room));
+        if let Some(nameplate) = room.map(|room| room.nameplate.clone()) {
+            self.record(now, Fact::Used { session: id, below }, &nameplate);
         }
     }
 }

@@ -3,9 +3,11 @@
 
 use std::time::Instant;
 
+use super::numbers::Home;
 use super::place::Known;
 use super::room::Room;
 use super::{ConnectionId, RoomKey, Rooms, RoomsOutput, Timer};
+use crate::code::Nameplate;
 use crate::message::{ErrorCode, PROTOCOL_VERSION, Resume, Role, ServerMessage};
 use crate::token::{Claims, Id, TokenError};
 
@@ -36,6 +38,19 @@ pub(super) struct Seat {
     pub(super) fresh: bool,
 }
 
+/// Why a token resumes nothing here.
+enum Lost {
+    /// Its room is at home with another server.
+    Elsewhere(Nameplate),
+    Because(&'static str),
+}
+
+impl From<&'static str> for Lost {
+    fn from(text: &'static str) -> Self {
+        Self::Because(text)
+    }
+}
+
 impl Session {
     fn new() -> Self {
         Self { connection: None, seat: None, has_sat: false, foretold: false, generation: 1, token_arrived: false }
@@ -57,7 +72,8 @@ impl Rooms {
         self.timers.set(Timer::Idle(connection), now + self.limits.idle);
         match resume.map(|resume| (self.find_session(now, &resume.token), resume)) {
             None => self.welcome_new(now, connection),
-            Some((Err(text), _)) => {
+            Some((Err(Lost::Elsewhere(nameplate)), resume)) => self.resume_elsewhere(connection, &nameplate, resume),
+            Some((Err(Lost::Because(text)), _)) => {
                 let code = ErrorCode::ResumeRefused;
                 self.send_to(connection, &ServerMessage::Error { code, text: text.into(), fatal: false });
                 self.welcome_new(now, connection);
@@ -86,26 +102,31 @@ impl Rooms {
     }
 
     /// The session that a token may resume, and the token's generation.
-    fn find_session(&mut self, now: Instant, token: &str) -> Result<(Id, u32), &'static str> {
+    fn find_session(&mut self, now: Instant, token: &str) -> Result<(Id, u32), Lost> {
         let claims = self.key.verify(token, self.unix_seconds(now)).map_err(|error| match error {
             TokenError::Forged => "the token isn't from this server",
             TokenError::Expired => "the token has expired",
         })?;
         let rooms = claims.place.iter().flat_map(|place| [Some(place.room), place.former_room]).flatten();
         if rooms.into_iter().any(|room| self.tombstones.get(room).is_some()) {
-            return Err("the room is closed");
+            return Err("the room is closed".into());
         }
         if self.sessions.get(&claims.session).is_none_or(|session| session.foretold) {
+            if let Some(place) = &claims.place
+                && self.numbers.home_of(&place.nameplate) != Home::Here
+            {
+                return Err(Lost::Elsewhere(place.nameplate.clone()));
+            }
             self.restore(now, &claims)?;
         }
         let session = self.sessions.get(&claims.session).ok_or("the server doesn't know this session")?;
         let generation_holds = claims.generation == session.generation
             || (claims.generation + 1 == session.generation && !session.token_arrived);
         if !generation_holds {
-            return Err("the token is used up");
+            return Err("the token is used up".into());
         }
         if !self.seat_holds(session, &claims) {
-            return Err("the token is for another room");
+            return Err("the token is for another room".into());
         }
         Ok((claims.session, claims.generation))
     }
@@ -181,7 +202,7 @@ impl Rooms {
         self.drop_session(id);
     }
 
-    fn drop_session(&mut self, id: Id) {
+    pub(super) fn drop_session(&mut self, id: Id) {
         self.timers.clear(Timer::Grace(id));
         self.timers.clear(Timer::Renew(id));
         self.sessions.remove(&id);

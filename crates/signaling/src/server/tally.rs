@@ -29,6 +29,8 @@ pub struct Tally {
     pub resumed: u64,
     /// Rooms made again from tokens, after a restart.
     pub restored: u64,
+    /// Clients whose room is on another server.
+    pub moved: u64,
 }
 
 impl Rooms {

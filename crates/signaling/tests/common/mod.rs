@@ -74,7 +74,7 @@ pub struct World {
 pub struct Kept(Arc<Mutex<Vec<Record>>>);
 
 impl Records for Kept {
-    fn keep(&mut self, record: &Record) {
+    fn keep(&mut self, record: &Record, _: &Nameplate) {
         self.0.lock().unwrap().push(*record);
     }
 }
@@ -274,6 +274,7 @@ impl World {
                 },
                 RoomsOutput::Close(id, _) if self.raw.contains_key(&id) => self.closed.push(id),
                 RoomsOutput::Close(id, _) => self.post(LATENCY, Packet::ClosedByServer(id)),
+                RoomsOutput::Move(moved) => panic!("a server that is alone moves nobody: {moved:?}"),
             }
         }
     }

@@ -168,6 +168,7 @@ impl SignalingServer {
                         self.close(socket);
                     }
                 }
+                Some(RoomsOutput::Move(moved)) => panic!("a server that is alone moves nobody: {moved:?}"),
             }
         }
         self.wait_for_deadline();
