@@ -58,9 +58,9 @@ packages() {
     debian-targets | ubuntu-targets) echo gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix ;;
     debian-camera) echo qemu-system-x86 busybox-static kmod v4l-utils cpio ;;
     debian-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils \
-        chromium chromium-driver coturn nftables iproute2 procps ;;
+        chromium chromium-driver coturn nats-server nftables iproute2 procps ;;
     ubuntu-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils \
-        chromium-browser chromium-chromedriver coturn nftables iproute2 procps ;;
+        chromium-browser chromium-chromedriver coturn nats-server nftables iproute2 procps ;;
     fedora-build) echo gcc gcc-c++ make pkgconf-pkg-config nasm cmake clang-devel alsa-lib-devel curl git-core ;;
     fedora-desktop) echo webkit2gtk4.1-devel libappindicator-gtk3-devel librsvg2-devel libxdo-devel openssl-devel file python3 ;;
     fedora-test)
@@ -153,11 +153,14 @@ need_packages() {
     tail -n 20 "$TOOLS/install.log" >&2
     give_up "The packages above could not be installed; the whole log is .tools/install.log."
   fi
-  # Debian starts a relay for everybody as soon as it is installed; the tests start their own.
-  case " $missing " in
-    *" coturn "*) as_root systemctl disable --now coturn >/dev/null 2>&1 || true ;;
-    *) ;;
-  esac
+  # Debian starts these for everybody as soon as they are installed; the tests start their own.
+  local daemon
+  for daemon in coturn nats-server; do
+    case " $missing " in
+      *" $daemon "*) as_root systemctl disable --now "$daemon" >/dev/null 2>&1 || true ;;
+      *) ;;
+    esac
+  done
 }
 
 need_rust() {

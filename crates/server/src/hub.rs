@@ -10,10 +10,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 use visavis_signaling::ErrorCode;
-use visavis_signaling::server::{ConnectionId, Counts, Limits, Record, Rooms, RoomsInput, RoomsOutput, Tally};
+use visavis_signaling::message::ServerMessage;
+use visavis_signaling::server::{ConnectionId, Counts, Limits, Rooms, RoomsInput, RoomsOutput, Tally};
 use visavis_signaling::token::TokenKey;
 
-use crate::journal::Journal;
+use crate::cluster::{Cluster, ClusterCounts, Deed, Heard, Taken, ToOthers, is_welcome};
 use crate::relay::Issuer;
 
 /// Messages from all sockets that may wait for the rooms; beyond it the sockets aren't read.
@@ -37,6 +38,9 @@ struct Socket {
     queue: mpsc::Sender<Outgoing>,
     waiting: Arc<AtomicUsize>,
     cut_off: oneshot::Sender<()>,
+    from: Option<IpAddr>,
+    /// Whether it has been welcomed by rooms that have since let go of it, so that another welcome is none for it.
+    greeted: bool,
 }
 
 /// The socket's end of its queue.
@@ -61,9 +65,20 @@ impl Queue {
 
 #[derive(Debug)]
 enum ToHub {
-    Opened(ConnectionId, Option<IpAddr>, Socket),
+    Opened(ConnectionId, Socket),
     Input(RoomsInput),
-    Ask(oneshot::Sender<(Counts, Tally)>),
+    #[cfg(feature = "hosting")]
+    Heard(Heard),
+    Ask(oneshot::Sender<Report>),
+}
+
+/// How busy a server is, and what it has done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Report {
+    pub(crate) counts: Counts,
+    pub(crate) tally: Tally,
+    /// Nothing for a server that is alone.
+    pub(crate) cluster: Option<ClusterCounts>,
 }
 
 /// The way into the hub. The hub ends when the last one is gone.
@@ -72,22 +87,55 @@ pub(crate) struct HubHandle {
     inputs: mpsc::Sender<ToHub>,
     next_connection: Arc<AtomicU64>,
     going_down: Arc<AtomicBool>,
+    apart: Arc<AtomicBool>,
+}
+
+/// The same for who doesn't keep the hub alive.
+#[cfg(feature = "hosting")]
+#[derive(Debug, Clone)]
+pub(crate) struct WeakHub(mpsc::WeakSender<ToHub>);
+
+#[cfg(feature = "hosting")]
+impl WeakHub {
+    /// Tells what other servers say; whether the hub is still there.
+    pub(crate) async fn hear(&self, heard: Heard) -> bool {
+        match self.0.upgrade() {
+            Some(inputs) => inputs.send(ToHub::Heard(heard)).await.is_ok(),
+            None => false,
+        }
+    }
 }
 
 impl HubHandle {
+    #[cfg(feature = "hosting")]
+    pub(crate) fn weak(&self) -> WeakHub {
+        WeakHub(self.inputs.downgrade())
+    }
+
+    /// From where new connections get their numbers.
+    #[cfg(feature = "hosting")]
+    pub(crate) fn numbers(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.next_connection)
+    }
+
+    /// Whether it is one of several servers that can't hear one another now.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.apart.load(Ordering::Relaxed)
+    }
+
     /// Makes a new connection known, and from where it is, if that counts. `None` when the hub is gone.
     pub(crate) async fn open(&self, from: Option<IpAddr>) -> Option<(ConnectionId, Queue)> {
         let id = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
         let (queue, messages) = mpsc::channel(OUTGOING_QUEUE);
         let (cut_off, is_cut_off) = oneshot::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let socket = Socket { queue, waiting: Arc::clone(&waiting), cut_off };
-        self.inputs.send(ToHub::Opened(id, from, socket)).await.ok()?;
+        let socket = Socket { queue, waiting: Arc::clone(&waiting), cut_off, from, greeted: false };
+        self.inputs.send(ToHub::Opened(id, socket)).await.ok()?;
         Some((id, Queue { messages, waiting, cut_off: is_cut_off }))
     }
 
     /// How busy it is, and what it has done. `None` when the hub is gone.
-    pub(crate) async fn ask(&self) -> Option<(Counts, Tally)> {
+    pub(crate) async fn ask(&self) -> Option<Report> {
         let (answer, answered) = oneshot::channel();
         self.inputs.send(ToHub::Ask(answer)).await.ok()?;
         answered.await.ok()
@@ -113,6 +161,9 @@ pub(crate) struct Hub {
     rooms: Rooms,
     inputs: mpsc::Receiver<ToHub>,
     sockets: HashMap<ConnectionId, Socket>,
+    others: Option<Others>,
+    #[cfg(feature = "hosting")]
+    apart: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -121,26 +172,39 @@ impl std::fmt::Debug for Hub {
     }
 }
 
+/// The other servers, and the way to them.
+#[derive(Debug)]
+pub(crate) struct Others {
+    pub(crate) cluster: Cluster,
+    pub(crate) ways: mpsc::Sender<ToOthers>,
+}
+
+/// The rooms of a server that is alone and remembers nothing.
+pub(crate) fn rooms(limits: Limits, key: TokenKey, issuer: Option<Issuer>) -> Rooms {
+    let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let rooms = Rooms::new(Instant::now(), unix_time, limits, key, Box::new(fill_random));
+    match issuer {
+        Some(issuer) => rooms.with_introductions(Box::new(issuer)),
+        None => rooms,
+    }
+}
+
 impl Hub {
-    pub(crate) fn new(
-        limits: Limits,
-        key: TokenKey,
-        issuer: Option<Issuer>,
-        journal: Option<(Journal, Vec<Record>)>,
-    ) -> (Self, HubHandle) {
+    /// With what makes a server one of several out of the way in, for one that is.
+    pub(crate) fn new(rooms: Rooms, others: impl FnOnce(&HubHandle) -> Option<Others>) -> (Self, HubHandle) {
         let (sender, inputs) = mpsc::channel(INCOMING_QUEUE);
-        let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let rooms = Rooms::new(Instant::now(), unix_time, limits, key, Box::new(fill_random));
-        let rooms = match issuer {
-            Some(issuer) => rooms.with_introductions(Box::new(issuer)),
-            None => rooms,
+        let (next_connection, going_down, apart) = (Arc::default(), Arc::default(), Arc::default());
+        let handle = HubHandle { inputs: sender, next_connection, going_down, apart };
+        let others = others(&handle);
+        let hub = Self {
+            rooms,
+            inputs,
+            sockets: HashMap::new(),
+            others,
+            #[cfg(feature = "hosting")]
+            apart: Arc::clone(&handle.apart),
         };
-        let rooms = match journal {
-            Some((journal, kept)) => rooms.with_records(Box::new(journal), kept),
-            None => rooms,
-        };
-        let handle = HubHandle { inputs: sender, next_connection: Arc::default(), going_down: Arc::default() };
-        (Self { rooms, inputs, sockets: HashMap::new() }, handle)
+        (hub, handle)
     }
 
     pub(crate) async fn run(mut self) {
@@ -164,50 +228,148 @@ impl Hub {
 
     fn handle(&mut self, message: ToHub) {
         let input = match message {
-            ToHub::Opened(id, from, socket) => {
+            ToHub::Opened(id, socket) => {
+                let from = socket.from;
                 self.sockets.insert(id, socket);
                 from.map_or(RoomsInput::Opened(id), |from| RoomsInput::OpenedFrom(id, from))
             }
-            ToHub::Input(input) => input,
+            ToHub::Input(input) => {
+                if let RoomsInput::Closed(id) = &input {
+                    self.sockets.remove(id);
+                }
+                let elsewhere = |others: &mut Others| others.cluster.take_from_client(input.clone()).is_none();
+                if self.others.as_mut().is_some_and(elsewhere) {
+                    return;
+                }
+                input
+            }
+            #[cfg(feature = "hosting")]
+            ToHub::Heard(heard) => return self.hear(heard),
             ToHub::Ask(answer) => {
+                let cluster = self.others.as_ref().map(|others| others.cluster.counts());
                 // Who asked may be gone.
-                let _ = answer.send((self.rooms.counts(), self.rooms.tally()));
+                let _ = answer.send(Report { counts: self.rooms.counts(), tally: self.rooms.tally(), cluster });
                 return;
             }
         };
-        if let RoomsInput::Closed(id) = &input {
-            self.sockets.remove(id);
+        self.tell_rooms(input);
+    }
+
+    #[cfg(feature = "hosting")]
+    fn hear(&mut self, heard: Heard) {
+        match &heard {
+            Heard::Up => self.apart.store(false, Ordering::Relaxed),
+            Heard::Down => self.apart.store(true, Ordering::Relaxed),
+            Heard::Frame(_) | Heard::Answered(..) | Heard::Owner(..) | Heard::Taken(..) | Heard::Tick => {}
         }
+        if let Some(others) = &mut self.others {
+            others.cluster.hear(heard);
+        }
+    }
+
+    fn tell_rooms(&mut self, input: RoomsInput) {
         let now = Instant::now();
         // Under a steady stream of messages the deadlines would otherwise never be asked for.
         self.rooms.handle_timeout(now);
         self.rooms.handle_input(now, input);
     }
 
+    /// Does what the rooms and the other servers want until neither wants anything more.
     fn drain(&mut self) {
-        while let Some(output) = self.rooms.poll_output() {
-            match output {
-                RoomsOutput::Send(id, text) => self.send(id, text),
-                RoomsOutput::Close(id, code) => {
-                    debug!(connection = id.0, code = code.as_str(), "closing");
-                    if let Some(socket) = self.sockets.remove(&id) {
-                        // A full queue needs no word more: the socket closes when its queue is gone.
-                        let _ = socket.queue.try_send(Outgoing::Close(code));
-                    }
+        loop {
+            while let Some(output) = self.rooms.poll_output() {
+                self.do_for_rooms(output);
+            }
+            let Some(deed) = self.others.as_mut().and_then(|others| others.cluster.poll_deed()) else { break };
+            self.do_for_others(deed);
+        }
+        self.tell_others();
+    }
+
+    fn do_for_rooms(&mut self, output: RoomsOutput) {
+        match output {
+            RoomsOutput::Send(id, text) => {
+                let text = match &mut self.others {
+                    Some(others) => others.cluster.give_to_client(id, text),
+                    None => Some(text),
+                };
+                if let Some(text) = text {
+                    self.send(id, text);
+                }
+            }
+            RoomsOutput::Close(id, code) => {
+                if !self.others.as_mut().is_some_and(|others| others.cluster.close_inward(id, code)) {
+                    self.close(id, code);
+                }
+            }
+            RoomsOutput::Move(moved) => {
+                let from = self.sockets.get(&moved.connection).and_then(|socket| socket.from);
+                match &mut self.others {
+                    Some(others) => others.cluster.carry(moved, from),
+                    None => self.let_go(moved.connection),
                 }
             }
         }
     }
 
+    fn do_for_others(&mut self, deed: Deed) {
+        match deed {
+            Deed::Rooms(input) => self.tell_rooms(input),
+            Deed::Recall(records) => {
+                let now = Instant::now();
+                records.into_iter().for_each(|record| self.rooms.recall(now, record));
+            }
+            Deed::Return(id, greeted, inputs) => {
+                if let Some(socket) = self.sockets.get_mut(&id) {
+                    socket.greeted = greeted;
+                    inputs.into_iter().for_each(|input| self.tell_rooms(input));
+                }
+            }
+            Deed::Send(id, text) => self.send(id, text),
+            Deed::Close(id, code) => self.close(id, code),
+            Deed::LetGo(id) => self.let_go(id),
+        }
+    }
+
+    /// What can't be brought is lost. The other servers notice; a client that waits for a slice comes again.
+    fn tell_others(&mut self) {
+        let Some(others) = &mut self.others else { return };
+        while let Some(said) = others.cluster.poll_to_others() {
+            if let Err(mpsc::error::TrySendError::Full(ToOthers::Take(slice, _))) = others.ways.try_send(said) {
+                others.cluster.hear(Heard::Taken(slice, Taken::Failed));
+            }
+        }
+    }
+
+    /// Lets a client come again, with its token if it has one.
+    fn let_go(&mut self, id: ConnectionId) {
+        let code = ErrorCode::ShuttingDown;
+        let text = "the way to the room is lost; come again".into();
+        self.send(id, ServerMessage::Error { code, text, fatal: true }.to_json());
+        self.close(id, code);
+    }
+
+    fn close(&mut self, id: ConnectionId, code: ErrorCode) {
+        debug!(connection = id.0, code = code.as_str(), "closing");
+        if let Some(socket) = self.sockets.remove(&id) {
+            // A full queue needs no word more: the socket closes when its queue is gone.
+            let _ = socket.queue.try_send(Outgoing::Close(code));
+        }
+    }
+
     fn send(&mut self, id: ConnectionId, text: String) {
-        let Some(socket) = self.sockets.get(&id) else { return };
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        // The first word of the rooms here is either a welcome or why there is none.
+        if std::mem::take(&mut socket.greeted) && is_welcome(&text) {
+            return;
+        }
         let waiting = socket.waiting.fetch_add(text.len(), Ordering::Relaxed) + text.len();
         if waiting > OUTGOING_BYTES || socket.queue.try_send(Outgoing::Text(text)).is_err() {
             warn!(connection = id.0, "a client doesn't read what it is sent");
             if let Some(socket) = self.sockets.remove(&id) {
                 let _ = socket.cut_off.send(());
             }
-            self.rooms.handle_input(Instant::now(), RoomsInput::Closed(id));
+            self.handle(ToHub::Input(RoomsInput::Closed(id)));
         }
     }
 }

@@ -10,8 +10,13 @@ use crate::ServerError;
 
 const FILE_NAME: &str = "signing.key";
 
-/// The key kept in `state_dir`, made there if there is none; without a folder, a key for this process alone.
-pub(crate) fn load(state_dir: Option<&Path>) -> Result<TokenKey, ServerError> {
+/// The key in `file`, which has to be there; without one, that kept in `state_dir`, made there if there is none; without a folder, a
+/// key for this process alone.
+pub(crate) fn load(file: Option<&Path>, state_dir: Option<&Path>) -> Result<TokenKey, ServerError> {
+    if let Some(path) = file {
+        let bytes = fs::read(path).map_err(|source| ServerError::State { path: path.to_owned(), source })?;
+        return bytes.try_into().map(TokenKey::new).map_err(|_| ServerError::BadKey(path.to_owned()));
+    }
     let Some(folder) = state_dir else { return Ok(TokenKey::new(random()?)) };
     let path = folder.join(FILE_NAME);
     let state_error = |source| ServerError::State { path: path.clone(), source };

@@ -3,6 +3,8 @@
 //! randomness. `docs/protocol.md` describes what goes over the wire.
 
 mod client_address;
+#[cfg_attr(not(feature = "hosting"), allow(dead_code, reason = "a server inside an app is alone"))]
+mod cluster;
 mod embedded;
 mod gate;
 #[cfg(feature = "guest")]
@@ -13,6 +15,8 @@ mod key;
 mod listen;
 pub mod local;
 mod metrics;
+#[cfg(feature = "hosting")]
+pub mod nats;
 mod pages;
 pub mod relay;
 #[cfg(feature = "hosting")]
@@ -20,6 +24,7 @@ mod shared_port;
 mod socket;
 #[cfg(feature = "hosting")]
 pub mod tls;
+mod together;
 
 use std::future::Future;
 use std::io;
@@ -41,6 +46,7 @@ use journal::Journal;
 use listen::{Connections, Door};
 pub use pages::Pages;
 use relay::{Cidr, IceConfig, Issuer, LiveMeetings, Relay, RelayConfig, Secret};
+use together::Together;
 use tracing::info;
 pub use visavis_signaling::server::Limits;
 
@@ -81,6 +87,11 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Whether clients' addresses may stand in the log.
     pub log_addresses: bool,
+    /// A file with the signing key, for servers that share one; none: it is in the state folder.
+    pub signing_key: Option<PathBuf>,
+    /// How other servers are reached; none: this one is alone.
+    #[cfg(feature = "hosting")]
+    pub nats: Option<nats::NatsConfig>,
     /// TLS; without it the server speaks in the clear, on loopback or behind a proxy.
     #[cfg(feature = "hosting")]
     pub tls: Option<tls::TlsConfig>,
@@ -110,6 +121,9 @@ impl Config {
             proxies: Vec::new(),
             metrics: MetricsConfig::default(),
             log_addresses: false,
+            signing_key: None,
+            #[cfg(feature = "hosting")]
+            nats: None,
             #[cfg(feature = "hosting")]
             tls: None,
         }
@@ -173,6 +187,10 @@ pub enum ServerError {
     #[cfg(feature = "hosting")]
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    /// It can't work together with the others.
+    #[cfg(feature = "hosting")]
+    #[error(transparent)]
+    Nats(#[from] nats::NatsError),
     /// Accepting connections failed for good.
     #[error("the server stopped: {0}")]
     Serve(io::Error),
@@ -185,8 +203,7 @@ pub struct Server {
     address: SocketAddr,
     metrics: Option<(Door, SocketAddr)>,
     config: Config,
-    hub: hub::Hub,
-    handle: HubHandle,
+    together: Together,
     relay: Option<Relay>,
 }
 
@@ -208,7 +225,7 @@ impl Server {
             return Err(ServerError::NotLoopback(config.listen.ip()));
         }
         let journal = config.state_dir.as_deref().map(Journal::open).transpose()?;
-        let key = key::load(config.state_dir.as_deref())?;
+        let key = key::load(config.signing_key.as_deref(), config.state_dir.as_deref())?;
         let limits = config.limits.clone();
         let per_source = if config.embedded { usize::MAX } else { limits.connections_per_source };
         let gate = Gate::new(limits.connections, per_source, config.proxies.clone(), Instant::now());
@@ -226,8 +243,8 @@ impl Server {
             Some(address) => Some(metrics_door(address).await?),
             None => None,
         };
-        let (hub, handle) = hub::Hub::new(limits, key, issuer, journal);
-        Ok(Self { door, address, metrics, config, hub, handle, relay })
+        let together = together::put(&config, key, issuer, journal).await?;
+        Ok(Self { door, address, metrics, config, together, relay })
     }
 
     /// The URLs of our own STUN and TURN, without that for TLS.
@@ -255,8 +272,9 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
         let _relay = self.relay;
         info!(embedded = self.config.embedded, port = self.address.port(), "listening");
-        let (router, metrics) = routers(&self.config, &self.handle, &self.door.gate);
-        let hub = tokio::spawn(self.hub.run());
+        let Together { hub, handle, ways } = self.together;
+        let (router, metrics) = routers(&self.config, &handle, &self.door.gate);
+        let (hub, ways) = (tokio::spawn(hub.run()), ways.map(tokio::spawn));
         let connections = Connections::new();
         let asked = async {
             match &self.metrics {
@@ -272,14 +290,19 @@ impl Server {
         info!("shutting down");
         // Nobody new comes in.
         drop((self.door, self.metrics));
-        self.handle.shut_down().await;
-        drop(self.handle);
+        handle.shut_down().await;
+        drop(handle);
         if tokio::time::timeout(DRAIN_TIMEOUT, connections.end()).await.is_err() {
             info!("connections were still open after the time to drain");
         }
         // The hub ends by itself once the last connection has let go of it.
         if tokio::time::timeout(DRAIN_TIMEOUT, hub).await.is_err() {
             info!("clients were still connected after the time to drain");
+        }
+        if let Some(ways) = ways
+            && tokio::time::timeout(DRAIN_TIMEOUT, ways).await.is_err()
+        {
+            info!("other servers couldn't be told in time");
         }
         Ok(())
     }
@@ -355,6 +378,10 @@ async fn healthz(State(state): State<AppState>) -> Response {
     if state.hub.is_going_down() {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(serde_json::json!({ "status": "shutting-down" })))
             .into_response();
+    }
+    if state.hub.is_apart() {
+        // What it has goes on, so nobody should be sent away from it.
+        return Json(serde_json::json!({ "status": "apart", "version": env!("CARGO_PKG_VERSION") })).into_response();
     }
     Json(serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })).into_response()
 }

@@ -10,10 +10,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use visavis_signaling::server::{Counts, Tally};
 
+use crate::cluster::ClusterCounts;
 use crate::gate::Gate;
-use crate::hub::HubHandle;
+use crate::hub::{HubHandle, Report};
 
 /// The version of the format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -38,9 +38,7 @@ async fn scrape(State(sources): State<Sources>, headers: HeaderMap) -> Response 
         return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], "who asks?").into_response();
     }
     match sources.hub.ask().await {
-        Some((counts, tally)) => {
-            ([(header::CONTENT_TYPE, CONTENT_TYPE)], text(&sources, counts, tally)).into_response()
-        }
+        Some(report) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text(&sources, &report)).into_response(),
         None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
@@ -52,7 +50,8 @@ fn shows(headers: &HeaderMap, token: &str) -> bool {
     shown.len() == wanted.len() && shown.iter().zip(wanted.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
-fn text(sources: &Sources, counts: Counts, tally: Tally) -> String {
+fn text(sources: &Sources, report: &Report) -> String {
+    let (counts, tally) = (report.counts, report.tally);
     let mut page = Page::default();
     page.metric(
         "visavis_build_info",
@@ -94,8 +93,22 @@ fn text(sources: &Sources, counts: Counts, tally: Tally) -> String {
     page.counter("visavis_exchanges_total", "Exchanges begun between two.", tally.exchanges);
     page.counter("visavis_pairs_total", "Exchanges that became calls.", tally.paired);
     page.counter("visavis_resumed_total", "Lost connections taken up again.", tally.resumed);
+    if let Some(cluster) = report.cluster {
+        others(&mut page, cluster);
+    }
     process(&mut page);
     page.0
+}
+
+/// What one of several servers has to do with the others.
+fn others(page: &mut Page, cluster: ClusterCounts) {
+    page.gauge("visavis_nats_up", "Whether this server and others can hear one another.", u8::from(cluster.up));
+    page.gauge("visavis_slices", "Slices of nameplates that are this server's, out of a thousand.", cluster.slices);
+    page.gauge("visavis_carried_out", "Clients here whose room is on another server.", cluster.outward);
+    page.gauge("visavis_carried_in", "Clients of other servers whose room is here.", cluster.inward);
+    page.counter("visavis_slices_taken_total", "Slices taken over from servers that were gone.", cluster.taken);
+    page.counter("visavis_slices_lost_total", "Slices that another server has taken over.", cluster.lost);
+    page.counter("visavis_gaps_total", "Times that messages between servers went missing.", cluster.gaps);
 }
 
 /// What Prometheus' own libraries tell of a process, under the same names.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde::Deserialize;
+use visavis_server::nats::NatsConfig;
 use visavis_server::tls::{LOOK_EVERY, TlsConfig};
 use visavis_server::{Config, Pages};
 
@@ -46,6 +47,20 @@ pub(crate) struct HostingFlags {
     /// What Prometheus has to show as bearer token; without an address of their own the metrics are at /metrics then
     #[arg(long, env = "VISAVIS_METRICS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     metrics_token: Option<String>,
+    /// Work together with other servers, by NATS with JetStream at nats://HOST:PORT or tls://HOST:PORT, with USER:PASSWORD@ before the
+    /// host where NATS asks for it; several with commas
+    #[arg(long, env = "VISAVIS_NATS", value_name = "URL,...", value_delimiter = ',', hide_env_values = true)]
+    nats: Option<Vec<String>>,
+    /// A file with credentials for NATS (.creds)
+    #[arg(long, env = "VISAVIS_NATS_CREDENTIALS", value_name = "FILE")]
+    nats_credentials: Option<PathBuf>,
+    /// A PEM file with the roots by which NATS is known [default: the system's]
+    #[arg(long, env = "VISAVIS_NATS_ROOTS", value_name = "FILE")]
+    nats_roots: Option<PathBuf>,
+    /// The key that tokens are signed with, 32 random bytes, the same for all servers that share a NATS [default: signing.key in the
+    /// state folder]
+    #[arg(long, env = "VISAVIS_SIGNING_KEY", value_name = "FILE")]
+    signing_key: Option<PathBuf>,
     /// The most connections from one IPv4 address or IPv6 /64 [default: 256]
     #[arg(long, env = "VISAVIS_MAX_PER_SOURCE", value_name = "COUNT")]
     max_per_source: Option<usize>,
@@ -68,6 +83,10 @@ impl HostingFlags {
             allow_origins: self.allow_origins.or(other.allow_origins),
             metrics_listen: self.metrics_listen.or(other.metrics_listen),
             metrics_token: self.metrics_token.or(other.metrics_token),
+            nats: self.nats.or(other.nats),
+            nats_credentials: self.nats_credentials.or(other.nats_credentials),
+            nats_roots: self.nats_roots.or(other.nats_roots),
+            signing_key: self.signing_key.or(other.signing_key),
             max_per_source: self.max_per_source.or(other.max_per_source),
             log_addresses: self.log_addresses.or(other.log_addresses),
         }
@@ -91,6 +110,12 @@ impl HostingFlags {
         if let Some(count) = self.max_per_source {
             ensure!(count >= 2, "max-per-source is {count}; a call from one home takes two");
             config.limits.connections_per_source = count;
+        }
+        config.signing_key = self.signing_key;
+        if let Some(urls) = self.nats {
+            let shares = config.signing_key.is_some() || config.state_dir.is_some();
+            ensure!(shares, "nats needs a signing-key that the servers share, or a state-dir that holds it");
+            config.nats = Some(NatsConfig { urls, credentials: self.nats_credentials, roots: self.nats_roots });
         }
         config.log_addresses = self.log_addresses.unwrap_or_default();
         let acme = Acme {
@@ -166,12 +191,13 @@ mod tests {
     fn everything_can_be_set() {
         let config = read(
             "tls_cert = 'a.pem'\ntls_key = 'b.pem'\ntrusted_proxies = ['10.0.0.0/8']\nallow_origins = ['https://a.example']\n\
-             metrics_listen = '127.0.0.1:9100'\nmetrics_token = '0123456789abcdef'\nmax_per_source = 5\nlog_addresses = true",
+             metrics_listen = '127.0.0.1:9100'\nmetrics_token = '0123456789abcdef'\nnats = ['nats://a', 'tls://b']\nmax_per_source = 5\nlog_addresses = true",
         )
         .unwrap();
         assert!(matches!(config.tls, Some(TlsConfig::Files { .. })));
         assert_eq!((config.proxies.len(), config.limits.connections_per_source), (1, 5));
         assert_eq!(config.pages, Pages::OwnAnd(vec!["https://a.example".into()]));
+        assert_eq!(config.nats.map(|nats| nats.urls.len()), Some(2));
         assert!(config.log_addresses && config.metrics.token.is_some());
         let Some(TlsConfig::Acme { domains, cache, .. }) = read("acme_domains = ['a.example']").unwrap().tls else {
             panic!("no ACME");
@@ -189,6 +215,8 @@ mod tests {
         assert!(error("allow_origins = ['a.example']").contains("a.example"));
         assert!(error("metrics_token = 'short'").contains("metrics-token"));
         let mut config = Config::hosted();
+        let nats: HostingFlags = toml::from_str("nats = ['nats://a']").unwrap();
+        assert!(nats.apply(&mut config).unwrap_err().to_string().contains("signing-key"));
         let acme: HostingFlags = toml::from_str("acme_domains = ['a.example']").unwrap();
         assert!(acme.apply(&mut config).unwrap_err().to_string().contains("state-dir"));
     }

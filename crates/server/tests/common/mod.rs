@@ -63,7 +63,7 @@ impl TestServer {
     }
 
     pub async fn client(&self) -> TestClient {
-        TestClient { socket: connect_async_with_config(self.url(), None, true).await.unwrap().0 }
+        TestClient::connect(self.address).await
     }
 
     /// A client that was welcomed; with the token it got.
@@ -127,6 +127,10 @@ pub struct TestClient {
 }
 
 impl TestClient {
+    pub async fn connect(server: SocketAddr) -> Self {
+        Self { socket: connect_async_with_config(format!("ws://{server}/ws"), None, true).await.unwrap().0 }
+    }
+
     pub async fn send(&mut self, message: &ClientMessage) {
         self.send_text(&message.to_json()).await;
     }
