@@ -45,7 +45,7 @@ use hub::HubHandle;
 use journal::Journal;
 use listen::{Connections, Door};
 pub use pages::Pages;
-use relay::{Cidr, IceConfig, Issuer, LiveMeetings, Relay, RelayConfig, Secret};
+use relay::{Cidr, IceConfig, Issuer, LiveMeetings, Relay, RelayConfig, RelayGauge, Secret};
 use together::Together;
 use tracing::info;
 pub use visavis_signaling::server::Limits;
@@ -270,10 +270,10 @@ impl Server {
     /// # Errors
     /// None today; [`ServerError::Serve`] is for a listening socket that fails for good.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
-        let _relay = self.relay;
+        let relay = self.relay;
         info!(embedded = self.config.embedded, port = self.address.port(), "listening");
         let Together { hub, handle, ways } = self.together;
-        let (router, metrics) = routers(&self.config, &handle, &self.door.gate);
+        let (router, metrics) = routers(&self.config, &handle, &self.door.gate, relay.as_ref().map(Relay::gauge));
         let (hub, ways) = (tokio::spawn(hub.run()), ways.map(tokio::spawn));
         let connections = Connections::new();
         let asked = async {
@@ -360,7 +360,7 @@ fn start_relay(config: &Config, port: u16) -> Result<(Option<Relay>, Option<Issu
 }
 
 /// What is served to everybody, and to those who watch.
-fn routers(config: &Config, hub: &HubHandle, gate: &Gate) -> (Router, Router) {
+fn routers(config: &Config, hub: &HubHandle, gate: &Gate, relay: Option<RelayGauge>) -> (Router, Router) {
     let (embedded, log_addresses) = (config.embedded, config.log_addresses);
     let state = AppState { hub: hub.clone(), gate: gate.clone(), embedded, log_addresses };
     let router = Router::new().route("/ws", get(socket::upgrade)).route("/healthz", get(healthz)).with_state(state);
@@ -368,7 +368,7 @@ fn routers(config: &Config, hub: &HubHandle, gate: &Gate) -> (Router, Router) {
     let router = if embedded { router } else { router.merge(guest::router()) };
     let token = config.metrics.token.as_deref().map(Arc::from);
     let in_between = config.metrics.listen.is_none() && token.is_some();
-    let sources = metrics::Sources { hub: hub.clone(), gate: gate.clone(), started: SystemTime::now(), token };
+    let sources = metrics::Sources { hub: hub.clone(), gate: gate.clone(), started: SystemTime::now(), relay, token };
     let metrics = metrics::router(sources);
     let router = if in_between { router.merge(metrics.clone()) } else { router };
     (router.layer(middleware::from_fn_with_state(config.pages.clone(), pages::check)), metrics)

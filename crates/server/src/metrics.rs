@@ -14,6 +14,7 @@ use axum::routing::get;
 use crate::cluster::ClusterCounts;
 use crate::gate::Gate;
 use crate::hub::{HubHandle, Report};
+use crate::relay::{RelayCounts, RelayGauge};
 
 /// The version of the format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -24,6 +25,8 @@ pub(crate) struct Sources {
     pub(crate) hub: HubHandle,
     pub(crate) gate: Gate,
     pub(crate) started: SystemTime,
+    /// Of our own relay, if there is one.
+    pub(crate) relay: Option<RelayGauge>,
     /// What who asks has to show; none: nothing.
     pub(crate) token: Option<Arc<str>>,
 }
@@ -96,8 +99,29 @@ fn text(sources: &Sources, report: &Report) -> String {
     if let Some(cluster) = report.cluster {
         others(&mut page, cluster);
     }
+    if let Some(gauge) = &sources.relay {
+        relay(&mut page, gauge.counts());
+    }
     process(&mut page);
     page.0
+}
+
+/// What our own relay does.
+fn relay(page: &mut Page, counts: RelayCounts) {
+    page.gauge("visavis_relay_allocations", "TURN allocations.", counts.allocations);
+    page.counter("visavis_relay_packets_total", "Packets relayed, both directions.", counts.relayed);
+    page.counter("visavis_relay_bytes_total", "Bytes in packets relayed, both directions.", counts.bytes);
+    let dropped = [("unpermitted", counts.unpermitted), ("over-budget", counts.over_budget)];
+    page.counters("visavis_relay_dropped_total", "Packets that weren't relayed.", &dropped);
+    let refused = [
+        ("unauthorized", counts.refused.unauthorized),
+        ("forbidden", counts.refused.forbidden),
+        ("quota", counts.refused.quota),
+        ("full", counts.refused.full),
+        ("other", counts.refused.other),
+    ];
+    let help = "TURN requests refused; each client is unauthorized once, to be challenged.";
+    page.counters("visavis_relay_refused_total", help, &refused);
 }
 
 /// What one of several servers has to do with the others.
@@ -134,6 +158,14 @@ impl Page {
 
     fn counter(&mut self, name: &str, help: &str, value: impl Display) {
         self.metric(name, "counter", help, "", value);
+    }
+
+    /// One counter for each cause.
+    fn counters(&mut self, name: &str, help: &str, by_cause: &[(&str, u64)]) {
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} counter\n");
+        for (cause, value) in by_cause {
+            let _ = writeln!(self.0, "{name}{{cause=\"{cause}\"}} {value}");
+        }
     }
 
     fn metric(&mut self, name: &str, kind: &str, help: &str, labels: &str, value: impl Display) {

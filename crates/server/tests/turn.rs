@@ -8,7 +8,7 @@ mod common;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Child, Command, Output, Stdio};
 
-use common::{TestClient, TestServer, ice_servers};
+use common::{TestClient, TestServer, get, ice_servers};
 use visavis_server::Config;
 use visavis_server::relay::RelayConfig;
 use visavis_signaling::message::{ClientMessage, ICE_SERVERS, IceServer};
@@ -46,6 +46,7 @@ async fn server(allow: &[&str]) -> TestServer {
     relay.listen.set_port(0);
     relay.allow_peers = allow.iter().map(|range| range.parse().unwrap()).collect();
     let mut config = Config::embedded();
+    config.metrics.listen = Some("127.0.0.1:0".parse().unwrap());
     config.relay = Some(relay);
     TestServer::with(config).await
 }
@@ -127,4 +128,26 @@ async fn it_relays_nothing_that_it_shouldnt() {
     let (_creator, _joiner, servers) = met(&closed).await;
     let private = uclient(turn(&servers), &turn(&servers).credential, peer.port, &[]).await;
     assert_eq!(echoed(&private), 0, "a private peer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_relays_and_refuses_is_counted() {
+    let Some(peer) = Peer::start() else { return eprintln!("SKIPPED: coturn isn't installed") };
+    let server = server(&["127.0.0.0/8"]).await;
+    let (_creator, _joiner, servers) = met(&server).await;
+    let turn = turn(&servers);
+    let output = uclient(turn, &turn.credential, peer.port, &[]).await;
+    assert_eq!(echoed(&output), 2 * MESSAGES);
+    let page = get(server.metrics.unwrap(), "/metrics", "").await;
+    let value = |name: &str| -> u64 {
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
+    };
+    // Out and back.
+    let messages = u64::from(2 * 2 * MESSAGES);
+    assert!(value("visavis_relay_packets_total") >= messages, "{page}");
+    assert!(value("visavis_relay_bytes_total") >= 400 * messages, "{page}");
+    assert!(value("visavis_relay_refused_total{cause=\"unauthorized\"}") >= 2, "both were challenged: {page}");
+    assert_eq!(value("visavis_relay_refused_total{cause=\"forbidden\"}"), 0);
+    assert_eq!(value("visavis_relay_dropped_total{cause=\"over-budget\"}"), 0);
 }

@@ -87,7 +87,22 @@ pub(crate) struct Relay {
     serving: [AbortHandle; 2],
 }
 
+/// Tells how busy a relay is.
+#[derive(Debug, Clone)]
+pub(crate) struct RelayGauge(Arc<Service>);
+
+impl RelayGauge {
+    pub(crate) fn counts(&self) -> RelayCounts {
+        lock(&self.0.table).counts()
+    }
+}
+
 impl Relay {
+    /// For whoever watches.
+    pub(crate) fn gauge(&self) -> RelayGauge {
+        RelayGauge(Arc::clone(&self.service))
+    }
+
     /// Binds its sockets and begins to serve, within a Tokio runtime.
     pub(crate) fn start(
         config: &RelayConfig,

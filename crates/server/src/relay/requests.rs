@@ -82,7 +82,7 @@ impl<P: Ports> Table<P> {
             _ => self.bind_channel(now, client, message, &asker),
         };
         let answer = answer.unwrap_or_else(|Refusal(code, reason)| {
-            self.counts.refused += 1;
+            self.counts.refused.count(code);
             tracing::debug!(code, reason, method = message.method, "a relay request was refused");
             begin(message, Class::Error).error(code, reason)
         });
@@ -130,7 +130,7 @@ impl<P: Ports> Table<P> {
         message: &Message<'_>,
         Refusal(code, reason): Refusal,
     ) -> Option<Vec<u8>> {
-        self.counts.refused += 1;
+        self.counts.refused.count(code);
         if !self.may_answer(now, client) {
             return None;
         }

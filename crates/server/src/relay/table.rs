@@ -120,10 +120,61 @@ pub struct RelayCounts {
     pub allocations: usize,
     /// Packets relayed, both directions.
     pub relayed: u64,
-    /// Packets dropped: no permission, over the budget, no such place.
-    pub dropped: u64,
+    /// Bytes in them, without what TURN adds.
+    pub bytes: u64,
+    /// Packets dropped from or to those whom no client has permitted, or at a place that isn't there.
+    pub unpermitted: u64,
+    /// Packets dropped that were over an allocation's budget.
+    pub over_budget: u64,
     /// Requests refused.
-    pub refused: u64,
+    pub refused: RefusedCounts,
+}
+
+/// Requests refused, by cause.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RefusedCounts {
+    /// No good credential (401), or an old nonce (438). Every client asks without one first, to be challenged.
+    pub unauthorized: u64,
+    /// An address that isn't relayed to, or a meeting that is over (403).
+    pub forbidden: u64,
+    /// More allocations than one may have (486).
+    pub quota: u64,
+    /// No place for another allocation (508).
+    pub full: u64,
+    /// Everything else.
+    pub other: u64,
+}
+
+impl RefusedCounts {
+    /// Counts one with this code.
+    pub(super) fn count(&mut self, code: u16) {
+        let of_that_kind = match code {
+            401 | 438 => &mut self.unauthorized,
+            403 => &mut self.forbidden,
+            486 => &mut self.quota,
+            508 => &mut self.full,
+            _ => &mut self.other,
+        };
+        *of_that_kind += 1;
+    }
+}
+
+impl RelayCounts {
+    /// Whether a packet may pass between an allocation and a peer; if not, it is counted by cause.
+    fn admit<S>(&mut self, allocation: &mut Allocation<S>, now: Instant, peer: SocketAddr, data: &[u8]) -> bool {
+        if !allocation.permits(now, peer.ip()) {
+            self.unpermitted += 1;
+            return false;
+        }
+        let has_budget = allocation.budget.take(now, data.len());
+        self.over_budget += u64::from(!has_budget);
+        has_budget
+    }
+
+    fn relayed(&mut self, data: &[u8]) {
+        self.relayed += 1;
+        self.bytes += data.len() as u64;
+    }
 }
 
 /// All allocations of a server.
@@ -240,12 +291,11 @@ impl<P: Ports> Table<P> {
         let Some(allocation) = self.allocations.get_mut(&client).filter(|a| a.expires > now) else {
             return Effect::Nothing;
         };
-        if !allocation.permits(now, peer.ip()) || !allocation.budget.take(now, data.len()) {
-            self.counts.dropped += 1;
+        if !self.counts.admit(allocation, now, peer, data) {
             return Effect::Nothing;
         }
         if peer.ip() != self.config.address {
-            self.counts.relayed += 1;
+            self.counts.relayed(data);
             return Effect::ToPeer(allocation.socket.clone(), peer, data);
         }
         let (meeting, from) = (allocation.grant.meeting, SocketAddr::new(self.config.address, allocation.port));
@@ -254,7 +304,7 @@ impl<P: Ports> Table<P> {
             Some(other) if self.deliver(now, other, from, data, out) => Effect::ToClient(other),
             Some(_) => Effect::Nothing,
             None => {
-                self.counts.dropped += 1;
+                self.counts.unpermitted += 1;
                 Effect::Nothing
             }
         }
@@ -263,11 +313,10 @@ impl<P: Ports> Table<P> {
     /// From a peer to a client, who must have permitted it. Whether `out` holds something to send.
     fn deliver(&mut self, now: Instant, client: Source, peer: SocketAddr, data: &[u8], out: &mut Vec<u8>) -> bool {
         let Some(allocation) = self.allocations.get_mut(&client).filter(|a| a.expires > now) else { return false };
-        if !allocation.permits(now, peer.ip()) || !allocation.budget.take(now, data.len()) {
-            self.counts.dropped += 1;
+        if !self.counts.admit(allocation, now, peer, data) {
             return false;
         }
-        self.counts.relayed += 1;
+        self.counts.relayed(data);
         if let Some(channel) = allocation.channel_of(now, peer) {
             channel_data::write(channel, data, out);
         } else {
