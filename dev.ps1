@@ -86,14 +86,9 @@ function Initialize-Build {
     }
 }
 
-function Initialize-Desktop {
-    Initialize-Build
+# Node, and what the window's page and the guests' page are built with.
+function Initialize-Ui {
     if (-not (Test-Node)) { Install-Package 'OpenJS.NodeJS.LTS' 'to build the user interface' }
-    $webview = '{F3017226-FE2A-4295-8BDF-00C3A9A7E4C5}'
-    $keys = @("HKLM:\SOFTWARE\WOW6432Node\Microsoft\EdgeUpdate\Clients\$webview", "HKCU:\Software\Microsoft\EdgeUpdate\Clients\$webview")
-    if (-not ($keys | Where-Object { Test-Path $_ })) {
-        Install-Package 'Microsoft.EdgeWebView2Runtime' 'the webview that draws the window'
-    }
     $lock = (Get-FileHash ui\package-lock.json).Hash
     $mark = 'ui\node_modules\.visavis-lock'
     if (-not (Test-Path $mark) -or (Get-Content $mark -TotalCount 1) -ne $lock) {
@@ -101,6 +96,16 @@ function Initialize-Desktop {
         Invoke-Program npm @('--prefix', 'ui', 'ci', '--no-audit', '--no-fund', '--loglevel=error')
         Set-Content -Path $mark -Value $lock
     }
+}
+
+function Initialize-Desktop {
+    Initialize-Build
+    $webview = '{F3017226-FE2A-4295-8BDF-00C3A9A7E4C5}'
+    $keys = @("HKLM:\SOFTWARE\WOW6432Node\Microsoft\EdgeUpdate\Clients\$webview", "HKCU:\Software\Microsoft\EdgeUpdate\Clients\$webview")
+    if (-not ($keys | Where-Object { Test-Path $_ })) {
+        Install-Package 'Microsoft.EdgeWebView2Runtime' 'the webview that draws the window'
+    }
+    Initialize-Ui
 }
 
 function Initialize-Test {
@@ -125,6 +130,9 @@ function Initialize-Test {
 }
 
 function Build-Ui { Invoke-Program npm @('--prefix', 'ui', 'run', 'build') }
+
+# The page that the server gives to guests in a browser.
+function Build-GuestUi { Invoke-Program npm @('--prefix', 'ui', 'run', 'build:guest') }
 
 # The steps of ./dev test that need neither X11 nor a Debian package; each is a program and its arguments.
 $Steps = [ordered]@{
@@ -209,6 +217,8 @@ switch ($Command) {
     }
     'server' {
         Initialize-Build
+        Initialize-Ui
+        Build-GuestUi
         Invoke-Program cargo (@('run', '-p', 'visavis-server', '--bin', 'visavis-server', '--') + $Rest)
     }
     'peer' {
