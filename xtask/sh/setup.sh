@@ -58,7 +58,7 @@ packages() {
     debian-targets | ubuntu-targets) echo gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix ;;
     debian-camera) echo qemu-system-x86 busybox-static kmod v4l-utils cpio ;;
     debian-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils \
-        chromium chromium-driver coturn nats-server nftables iproute2 procps ;;
+        chromium chromium-driver coturn nats-server pebble nftables iproute2 procps ;;
     ubuntu-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils \
         chromium-browser chromium-chromedriver coturn nats-server nftables iproute2 procps ;;
     fedora-build) echo gcc gcc-c++ make pkgconf-pkg-config nasm cmake clang-devel alsa-lib-devel curl git-core ;;
