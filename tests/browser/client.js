@@ -30,6 +30,8 @@ class Peer {
     this.exchange = 0;
     this.seq = 0;
     this.early = [];
+    /** All that the other side told, opened. */
+    this.told = [];
     this.media = { microphone: true, camera: true };
     /** What the other side says that it sends; null before it said anything. */
     this.remoteMedia = null;
@@ -183,6 +185,7 @@ class Peer {
   // ── the other side, through the server ──────────────────────────────────────────────────────────────────────────
 
   async onBody(body) {
+    this.told.push(body);
     switch (body.type) {
       case "offer":
         await this.answer(body.sdp);

@@ -110,6 +110,15 @@ impl Page {
         self.run(script, json!([name])).await?.as_str().map(str::to_owned).context("no reason")
     }
 
+    /// All that the other side has told so far through the server, opened.
+    ///
+    /// # Errors
+    /// When the page fails.
+    pub async fn told(&self, name: &str) -> Result<Vec<Value>> {
+        let told = self.run("return peers[args[0]].told", json!([name])).await?;
+        told.as_array().cloned().context("no list")
+    }
+
     /// Waits until the other side says that it sends this.
     ///
     /// # Errors

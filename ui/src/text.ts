@@ -132,6 +132,20 @@ export const text = {
     workTimes: (encode: number, decode: number) => `${encode.toFixed(1)}, ${decode.toFixed(1)} ms`,
   },
 
+  knowledge: {
+    title: "Who knows what",
+    other: "The other person",
+    hidden: "Knows the relay's address and not yours.",
+    told: "Was told your addresses, so that the call can take the shortest way.",
+    relay: "The relay",
+    relayKnows: "Knows where you are, and how much you send and when. It can't see or hear you.",
+    server: "The server",
+    serverKnows: "Knows both addresses and when you called. It never had the code's words, and can't see or hear you.",
+    noServer: "There is none: the call was arranged by the app of whoever started it.",
+    host: (host: string) =>
+      `Knows both addresses and when you called. This page came from ${host}, which could have read the code's words.`,
+  },
+
   report: {
     save: "Save a report",
     hint: "A file with what happened and the statistics, to show to whoever helps you. Nothing is sent anywhere.",

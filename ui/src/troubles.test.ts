@@ -52,6 +52,16 @@ describe("figures and reports", () => {
     expect(backend.asked).toContain("saveReport false");
   });
 
+  it("tells what the other side, the relay and the server know", async () => {
+    await open("slow");
+    screen.getByRole("button", { name: /Quality poor/ }).click();
+    (await screen.findByRole("button", { name: "All figures" })).click();
+    const knowledge = (await screen.findByRole("region", { name: "Who knows what" })).textContent;
+    expect(knowledge).toContain("Was told your addresses");
+    expect(knowledge).toContain("There is none");
+    expect(knowledge).not.toContain("The relay");
+  });
+
   it("leaves addresses out of a report unless they are asked for", async () => {
     const backend = await open("ended");
     screen.getByText("Save a report", { selector: "summary" }).click();

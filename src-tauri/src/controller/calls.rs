@@ -137,6 +137,7 @@ impl<S: Shell> Controller<S> {
             self.feeds.own.clear();
             let named = inner.settings.server.trim().to_owned();
             inner.model.begin(code, inner.media, named.is_empty());
+            inner.model.set_confidants(inner.settings.relay_only, !named.is_empty());
             inner.running.number += 1;
             inner.running.call = None;
             inner.running.report = Some(CallReport::new(Instant::now(), SystemTime::now()));

@@ -15,7 +15,14 @@ pub(super) const PATH: &str = "path";
 
 /// No connection.
 pub(super) const fn over(peer: PeerState) -> ConnectionView {
-    ConnectionView { signaling: SignalingState::Offline, problem: None, peer, path: None }
+    ConnectionView {
+        signaling: SignalingState::Offline,
+        problem: None,
+        peer,
+        path: None,
+        relay_only: false,
+        by_server: false,
+    }
 }
 
 impl Model {

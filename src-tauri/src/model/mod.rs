@@ -95,6 +95,12 @@ impl Model {
         self.code = code;
     }
 
+    /// What the settings were when the call began, which decides who learns what: they may change while it goes on.
+    pub const fn set_confidants(&mut self, relay_only: bool, by_server: bool) {
+        self.connection.relay_only = relay_only;
+        self.connection.by_server = by_server;
+    }
+
     /// The call is over before the engine had anything to do with it.
     pub fn fail(&mut self, code: &str, text: String) {
         let reason = EndReason { code: code.to_owned(), text };

@@ -16,6 +16,10 @@ pub struct ConnectionView {
     pub peer: PeerState,
     /// The path that media takes, once there is one.
     pub path: Option<PathView>,
+    /// This call goes by relay only, so that the other side isn't told this machine's addresses.
+    pub relay_only: bool,
+    /// This call was arranged by a server, and not by an app of the two.
+    pub by_server: bool,
 }
 
 /// The connection to the server.

@@ -135,7 +135,15 @@ peer: PeerState,
 /**
  * The path that media takes, once there is one.
  */
-path: PathView | null, };
+path: PathView | null, 
+/**
+ * This call goes by relay only, so that the other side isn't told this machine's addresses.
+ */
+relayOnly: boolean, 
+/**
+ * This call was arranged by a server, and not by an app of the two.
+ */
+byServer: boolean, };
 
 /**
  * Statistics for the curious.

@@ -21,10 +21,18 @@ export function idleView(server: string, version: string): AppView {
       pictures: [],
       notices: [],
     },
-    connection: { signaling: "offline", problem: null, peer: "new", path: null },
+    connection: { signaling: "offline", problem: null, peer: "new", path: null, relayOnly: false, byServer: true },
     quality: unmeasured(),
     settings: {
-      ...{ server, iceServers: [], relayOnly: false, camera: "default", microphone: "default", speaker: "default" },
+      ...{
+        server,
+        iceServers: [],
+        relayOnly: false,
+        byServer: true,
+        camera: "default",
+        microphone: "default",
+        speaker: "default",
+      },
       ...{ removeEcho: true, reduceNoise: "low", evenLoudness: true },
     },
     server: { kind: "custom", url: server },
@@ -59,7 +67,14 @@ export class CallModel {
     const phase: CallPhase = code === null ? { kind: "preparing" } : { kind: "joining", code, ahead: 0 };
     // Both are on until the other side says otherwise.
     const remote = { microphone: true, camera: true, hasPicture: false };
-    const connection = { signaling: "connecting", problem: null, peer: "new", path: null } as const;
+    const connection = {
+      signaling: "connecting",
+      problem: null,
+      peer: "new",
+      path: null,
+      relayOnly: false,
+      byServer: true,
+    } as const;
     this.view = {
       ...view,
       call: { ...view.call, phase, remote, pictures: [], notices: [] },
@@ -177,7 +192,7 @@ export class CallModel {
     this.view = {
       ...this.view,
       call: { ...this.view.call, pictures: [], notices: [] },
-      connection: { signaling: "offline", problem: null, peer: "closed", path: null },
+      connection: { signaling: "offline", problem: null, peer: "closed", path: null, relayOnly: false, byServer: true },
       quality: unmeasured(),
     };
     const words = text.guest.ended[reason.code](reason.detail);
