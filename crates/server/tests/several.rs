@@ -20,6 +20,8 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
+const RULES: &str = "nats.conf";
+
 struct Program(Child);
 
 impl Program {
@@ -59,8 +61,14 @@ struct Nats {
 impl Nats {
     /// `None` where it isn't installed.
     async fn start() -> Option<Self> {
+        Self::start_with(None).await
+    }
+
+    /// The same with this configuration.
+    async fn start_with(rules: Option<&str>) -> Option<Self> {
         let (address, folder) = (free_address(), tempfile::tempdir().unwrap());
         std::fs::write(folder.path().join("signing.key"), [7; 32]).unwrap();
+        rules.into_iter().for_each(|rules| std::fs::write(folder.path().join(RULES), rules).unwrap());
         let Some(process) = Self::process(address, folder.path()) else {
             eprintln!("SKIPPED: nats-server isn't installed");
             return None;
@@ -72,6 +80,9 @@ impl Nats {
 
     fn process(address: SocketAddr, folder: &Path) -> Option<Program> {
         let mut command = Command::new("nats-server");
+        if folder.join(RULES).exists() {
+            command.arg("-c").arg(folder.join(RULES));
+        }
         command.args(["-a", "127.0.0.1", "-p", &address.port().to_string(), "-js"]);
         Program::start(command.arg("-sd").arg(folder.join("nats")))
     }
@@ -86,16 +97,24 @@ impl Nats {
     }
 
     fn command(&self, address: SocketAddr) -> Command {
+        self.command_as(address, "")
+    }
+
+    fn command_as(&self, address: SocketAddr, user: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_visavis-server"));
-        command.args(["--listen", &address.to_string(), "--nats", &format!("nats://{}", self.address)]);
+        command.args(["--listen", &address.to_string(), "--nats", &format!("nats://{user}{}", self.address)]);
         command.args(["--metrics-token", "0123456789abcdef", "--log", "info,async_nats=error"]);
         command.env_remove("STATE_DIRECTORY").arg("--signing-key").arg(self.folder.path().join("signing.key"));
         command
     }
 
     async fn server(&self) -> Host {
+        self.server_as("").await
+    }
+
+    async fn server_as(&self, user: &str) -> Host {
         let address = free_address();
-        let process = Program::start(&mut self.command(address)).unwrap();
+        let process = Program::start(&mut self.command_as(address, user)).unwrap();
         let server = Host { address, process };
         until("the server listens", || async { tokio::net::TcpStream::connect(address).await.is_ok() }).await;
         assert!(server.health().await.contains("ok"));
@@ -411,4 +430,20 @@ async fn servers_with_different_keys_are_no_several_servers() {
     let output = nats.command(free_address()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && (said.contains("signing key") || said.contains("signing-key")), "{said}");
+}
+
+/// As docs/hosting.md shows it.
+#[tokio::test]
+async fn nats_lets_in_who_has_the_password_and_to_what_is_needed() {
+    let page = include_str!("../../../docs/hosting.md");
+    let rules = page.split("```nats\n").nth(1).and_then(|text| text.split("```").next()).unwrap();
+    let Some(nats) = Nats::start_with(Some(rules)).await else { return };
+    let output = nats.command_as(free_address(), "visavis:a-guess@").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("NATS"), "{said}");
+    let (mut first, second) = (nats.server_as("visavis:PASSWORD@").await, nats.server_as("visavis:PASSWORD@").await);
+    let call = call(&first, &second).await;
+    first.process.kill();
+    let (mut creator, mut joiner) = tokio::join!(second.resumes(&call.tokens[0]), second.resumes(&call.tokens[1]));
+    body(&mut creator, &mut joiner, 1, "still here").await;
 }
