@@ -1,4 +1,4 @@
-//! NATS between several servers (docs.nats.io): the part of [`crate::cluster`] that does I/O.
+//! NATS between several servers (docs.nats.io): the part of `crate::cluster` that does I/O.
 //!
 //! - A subject for each server, on which it hears the frames of the others, and one on which it answers that it is there.
 //! - A JetStream bucket in which each slice of nameplates names its owner, taken by compare-and-swap.

@@ -1,5 +1,5 @@
 //! The relay: STUN (RFC 8489) and TURN (RFC 8656) for those who have met on this server, over UDP, TCP and TLS. [`Table`]
-//! decides, this module has the sockets: one that all clients talk to over UDP, one for each allocation, and [`streams`].
+//! decides, this module has the sockets: one that all clients talk to over UDP, one for each allocation, and `streams`.
 //!
 //! Who may use it: whoever shows a credential that this server has made for a meeting that goes on. What it reaches: the
 //! public Internet, never the network that it stands in; see [`PeerFilter`].
@@ -93,7 +93,7 @@ pub(crate) struct RelayGauge(Arc<Service>);
 
 impl RelayGauge {
     pub(crate) fn counts(&self) -> RelayCounts {
-        lock(&self.0.table).counts()
+        self.0.table().counts()
     }
 }
 
@@ -203,7 +203,7 @@ impl Service {
     }
 
     /// Takes what a client sends; `out` is for its answer.
-    fn from_client(&self, client: Source, datagram: &[u8], out: &mut Vec<u8>) {
+    fn take(&self, client: Source, datagram: &[u8], out: &mut Vec<u8>) {
         let effect = self.table().from_client(Instant::now(), client, datagram, out);
         match effect {
             Effect::Nothing => {}
@@ -340,7 +340,7 @@ async fn serve_datagrams(service: Arc<Service>) {
     let (mut datagram, mut out) = (vec![0; DATAGRAM_BYTES], Vec::new());
     loop {
         let (length, client) = service.clients.udp.receive(&mut datagram).await;
-        service.from_client(client.into(), &datagram[..length], &mut out);
+        service.take(client.into(), &datagram[..length], &mut out);
     }
 }
 

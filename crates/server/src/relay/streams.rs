@@ -179,7 +179,7 @@ async fn read_all(mut reader: impl AsyncRead + Unpin, source: Source, service: &
         let mut any = false;
         while let Some(frame) = frames.next_frame().map_err(|_| io::Error::other("it isn't STUN"))? {
             any = true;
-            service.from_client(source, frame, &mut out);
+            service.take(source, frame, &mut out);
         }
         frame_began = match frame_began {
             _ if !frames.is_within() => None,
