@@ -1,7 +1,6 @@
 //! The WebSocket address behind what a person writes as "the server".
 
-/// The port of a server that was named without one.
-pub const DEFAULT_PORT: u16 = 7880;
+pub use visavis_signaling::DEFAULT_PORT;
 
 /// A server's address can't be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -235,9 +235,23 @@ pub enum CodeError {
         /// The first such character.
         found: char,
     },
+    /// What stands behind an `@` is no address.
+    #[error(
+        "“{address}” isn't an address: behind the @ stands one such as 192.168.1.7:7880, or nothing with the @ left out."
+    )]
+    BadAddress {
+        /// The beginning of it.
+        address: String,
+    },
     /// A link that points at a page and carries no code.
     #[error("This link has no code in it: the code stands behind a # at its end.")]
     LinkWithoutCode,
+}
+
+impl CodeError {
+    pub(crate) fn bad_address(text: &str) -> Self {
+        Self::BadAddress { address: shortened(text.trim()) }
+    }
 }
 
 fn words_missing(words: usize) -> String {
@@ -253,7 +267,7 @@ fn suggestion(near: &[&str]) -> String {
 }
 
 /// Cuts the code out of a link; anything that isn't a link comes back whole.
-fn code_part(input: &str) -> Result<&str, CodeError> {
+pub(crate) fn code_part(input: &str) -> Result<&str, CodeError> {
     let Some((scheme, rest)) = input.split_once("://") else {
         return Ok(input.rsplit_once('#').map_or(input, |(_, fragment)| fragment));
     };
@@ -265,11 +279,16 @@ fn code_part(input: &str) -> Result<&str, CodeError> {
     part.filter(|part| !part.is_empty()).ok_or(CodeError::LinkWithoutCode)
 }
 
-/// Hyphens and dashes of every length, dots, underscores and all kinds of space, among them the zero-width ones that
-/// messengers insert.
+/// Hyphens and dashes of every length, dots, underscores and all kinds of space.
 fn is_separator(c: char) -> bool {
     c.is_whitespace()
-        || matches!(c, '-' | '_' | '.' | ',' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+        || is_invisible(c)
+        || matches!(c, '-' | '_' | '.' | ',' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+}
+
+/// The spaces without width that messengers insert.
+pub(crate) const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
 #[cfg(test)]

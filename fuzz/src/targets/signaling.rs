@@ -9,7 +9,8 @@ use visavis_signaling::random::SplitMix;
 use visavis_signaling::server::{ConnectionId, Counts, Limits, Record, Records, Rooms, RoomsInput, RoomsOutput};
 use visavis_signaling::token::TokenKey;
 use visavis_signaling::{
-    Body, ClientMessage, ErrorCode, Exchange, Fingerprint, Nameplate, Opened, RoomCode, ServerMessage, Terms, words,
+    Body, ClientMessage, ErrorCode, Exchange, Fingerprint, Invitation, Nameplate, Opened, RoomCode, ServerMessage,
+    Terms, words,
 };
 
 use crate::{Bytes, script};
@@ -43,7 +44,7 @@ impl Kept {
 }
 
 impl Records for Kept {
-    fn keep(&mut self, record: &Record) {
+    fn keep(&mut self, record: &Record, _nameplate: &Nameplate) {
         assert_eq!(Record::from_bytes(&record.to_bytes()).as_ref(), Some(record));
         self.lock().push(*record);
     }
@@ -340,6 +341,12 @@ pub(crate) fn code(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     match RoomCode::parse(&text) {
         Ok(code) => assert_eq!(RoomCode::parse(&code.to_string()).as_ref(), Ok(&code), "its own form is another code"),
+        Err(error) => assert!(error.to_string().chars().count() < 300, "too much is said: {error}"),
+    }
+    match Invitation::parse(&text) {
+        Ok(read) => {
+            assert_eq!(Invitation::parse(&read.to_string()).as_ref(), Ok(&read), "its own form is another code")
+        }
         Err(error) => assert!(error.to_string().chars().count() < 300, "too much is said: {error}"),
     }
     for word in words::beginning_with(&text) {
