@@ -21,7 +21,7 @@ use visavis_engine::frame::{FramePool, Size, VideoFrame};
 use visavis_engine::signaling::RoomCode;
 use visavis_engine::transport::TransportConfig;
 use visavis_engine::{
-    Call, CallConfig, CallStats, DeviceReport, Devices, Event, Host, Sinks, SoundSettings, VideoSettings,
+    Call, CallConfig, CallStats, DeviceReport, Devices, Event, Host, Nearby, Sinks, SoundSettings, VideoSettings,
     WebSocketConnector,
 };
 use visavis_testkit::{quality, sound};
@@ -77,6 +77,7 @@ impl Ours {
         let config = CallConfig {
             intent,
             servers: vec![server.to_owned()],
+            nearby: Nearby::default(),
             connector: Arc::new(WebSocketConnector),
             transport: TransportConfig::default(),
             devices: Devices {

@@ -188,7 +188,7 @@ fn a_call_works_with_no_device_at_all() {
     let bare = ["--camera", "none", "--speaker", "none"];
     let (mut ann, code) = create(&server, "none", &["--for", "1"]);
     let mut command = std::process::Command::new(programs::program("visavis-cli"));
-    command.args(["join", &code, "--server", &server.address, "--json", "--mic", "none"]).args(bare);
+    command.args(["join", &code, "--server", &server.address, "--lan", "off", "--json", "--mic", "none"]).args(bare);
     let mut bob = Process::start(&mut command);
     state(&bob, "connected");
     let media = ann.event("remote-media", |_| true);
@@ -319,7 +319,7 @@ fn devices_that_are_not_there_are_named_and_the_call_goes_on() {
     let server = ServerProcess::start();
     let (_ann, code) = create(&server, "silence", &[]);
     let mut command = std::process::Command::new(programs::program("visavis-cli"));
-    command.args(["join", &code, "--server", &server.address, "--json", "--for", "3"]);
+    command.args(["join", &code, "--server", &server.address, "--lan", "off", "--json", "--for", "3"]);
     command.args(["--camera", "No such camera", "--mic", "No such microphone", "--speaker", "No such speaker"]);
     let mut bob = Process::start(&mut command);
     let mut lost = std::collections::BTreeSet::new();

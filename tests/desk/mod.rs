@@ -11,8 +11,10 @@ use futures::channel::mpsc::UnboundedReceiver;
 use visavis_engine::call::{CallState, Intent, MediaState, PeerState};
 use visavis_engine::device::{CameraChoice, MicrophoneChoice, SpeakerChoice};
 use visavis_engine::transport::TransportConfig;
-use visavis_engine::{Call, CallConfig, Devices, Event, Host, Sinks, SoundSettings, VideoSettings, WebSocketConnector};
-use visavis_server::Embedded;
+use visavis_engine::{
+    Call, CallConfig, Devices, Event, Host, Nearby, Sinks, SoundSettings, VideoSettings, WebSocketConnector,
+};
+use visavis_server::{Embedded, Reach};
 use visavis_testkit::sound;
 use visavis_testkit::sound_server::{RATE_HZ, Stream};
 
@@ -39,9 +41,9 @@ impl Desk {
     pub fn talk(microphone: &str, speaker: &str) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let _inside = runtime.enter();
-        let server = runtime.block_on(Embedded::start(false)).unwrap();
+        let server = runtime.block_on(Embedded::start(Reach::Process)).unwrap();
         let host = Host::tokio();
-        let urls = || vec![server.url().to_owned()];
+        let urls = || vec![server.url()];
         let only = |microphone, speaker| Devices { camera: CameraChoice::None, microphone, speaker };
         let of_ann = only(microphone.parse().unwrap(), SpeakerChoice::Silence);
         let ann = Side::start(&host, config(Intent::Create, urls(), of_ann, 1));
@@ -62,6 +64,7 @@ fn config(intent: Intent, servers: Vec<String>, devices: Devices, seed: u64) -> 
     CallConfig {
         intent,
         servers,
+        nearby: Nearby::default(),
         connector: Arc::new(WebSocketConnector),
         transport: TransportConfig::default(),
         devices,

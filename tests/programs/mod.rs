@@ -159,7 +159,7 @@ impl ServerProcess {
 /// `visavis-cli` with JSON output and devices that need no hardware.
 pub fn cli(server: &str, action: &[&str], microphone: &str, more: &[&str]) -> Process {
     let mut command = Command::new(program("visavis-cli"));
-    command.args(action).args(["--server", server, "--json", "--camera", "test", "--mic", microphone]);
+    command.args(action).args(["--server", server, "--lan", "off", "--json", "--camera", "test", "--mic", microphone]);
     command.args(["--speaker", "silence"]).args(more);
     Process::start(&mut command)
 }

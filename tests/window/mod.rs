@@ -77,7 +77,7 @@ impl Desk {
     /// Settings with devices that need no hardware.
     pub fn write_synthetic(&self, profile: &str, look: u32) {
         let settings = json!({
-            "version": 1, "camera": format!("test:{look}"), "microphone": "test", "speaker": "silence",
+            "version": 1, "localNetwork": false, "camera": format!("test:{look}"), "microphone": "test", "speaker": "silence",
         });
         self.write_settings(profile, settings.to_string().as_bytes());
     }

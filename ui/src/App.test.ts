@@ -34,6 +34,7 @@ describe("every view has its screen", () => {
     idle: "Visavis",
     preparing: "Reaching the server",
     unreachable: "Reaching the server",
+    machine: "Give this code to the other person",
     waiting: "Give this code to the other person",
     "sound-only": "Give this code to the other person",
     private: "Give this code to the other person",
@@ -163,8 +164,16 @@ describe("waiting", () => {
     expect(backend.asked).toContain("startCall");
   });
 
+  it("offers a longer code where a network may find nobody", async () => {
+    const backend = await open(scenes["waiting"] ?? idle);
+    expect(screen.getByRole("note").textContent).toContain("4827-tulip-orbit@192.168.1.7:7880");
+    screen.getByRole("button", { name: "Copy it" }).click();
+    await screen.findByRole("button", { name: "Copied" });
+    expect(backend.asked).toContain("copyText 4827-tulip-orbit@192.168.1.7:7880");
+  });
+
   it("says that no server is set, and leads to it", async () => {
-    await open(scenes["waiting"] ?? idle);
+    await open(scenes["machine"] ?? idle);
     screen.getByRole("button", { name: "Open settings" }).click();
     await screen.findByRole("textbox", { name: "Server address" });
   });
@@ -297,7 +306,7 @@ describe("settings", () => {
   });
 
   it("make way for a call that connects, and not for one that comes back", async () => {
-    const backend = await open(scenes["waiting"] ?? idle);
+    const backend = await open(scenes["machine"] ?? idle);
     screen.getByRole("button", { name: "Open settings" }).click();
     await screen.findByText(/Devices and sound change at once/);
     backend.emit({ phase: { kind: "connected", sinceMs: 0 }, notices: scenes["notice"]?.call.notices ?? [] });
@@ -360,7 +369,7 @@ describe("settings", () => {
   });
 
   it("are left by Escape, unsaved, without touching the call beneath", async () => {
-    const backend = await open(scenes["waiting"] ?? idle);
+    const backend = await open(scenes["machine"] ?? idle);
     screen.getByRole("button", { name: "Open settings" }).click();
     press("Escape", await screen.findByRole("textbox", { name: "Server address" }));
     await waitFor(() => {

@@ -7,12 +7,12 @@ import { text } from "./text";
 export type Screen =
   | { kind: "start"; error: EndReason | null }
   | { kind: "progress"; words: string; more: string }
-  | { kind: "waiting"; code: string; knocking: boolean; localOnly: boolean }
+  | Extract<CallPhase, { kind: "waiting" }>
   | { kind: "call" }
   | { kind: "ended"; reason: EndReason; durationMs: number | null; canAgain: boolean };
 
 /** Refusals of a code: they belong beside the field it was typed in. */
-const ABOUT_THE_CODE = new Set(["no-such-room", "room-full", "line-full", "bad-code", "wrong-words"]);
+const ABOUT_THE_CODE = new Set(["no-such-room", "nobody-near", "room-full", "line-full", "bad-code", "wrong-words"]);
 
 /** The screen of a phase. */
 export function screenOf(phase: CallPhase, problem: string | null): Screen {

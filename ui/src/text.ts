@@ -13,6 +13,8 @@ function codeProblem(why: CodeProblem): string {
       return "The second word is missing. A code looks like 4827-tulip-orbit.";
     case "many-words":
       return "That is more than two words. A code looks like 4827-tulip-orbit.";
+    case "address":
+      return `“${why.address}” isn't an address. Behind the @ stands one such as 192.168.1.7:7880, or nothing with the @ left out.`;
     case "unknown": {
       const none = `“${why.word}” isn't one of the words that codes are made of.`;
       return why.near.length === 0 ? none : `${none} Did you mean ${why.near.join(" or ")}?`;
@@ -34,7 +36,8 @@ export const text = {
     codeEmpty: "Enter the code that you were given.",
     codeProblem,
     completeOne: (word: string) => `Press Tab for ${word}.`,
-    embedded: "No server is set: calls reach this computer only.",
+    network: "No server is set: calls reach this computer's network.",
+    machine: "No server is set: calls reach this computer only.",
     setServer: "Set a server",
     server: (url: string) => `Server: ${url}`,
     version: (version: string) => `Version ${version}`,
@@ -62,7 +65,10 @@ export const text = {
     guest: (host: string) =>
       `No app over there? A link opens the call in a browser. Whoever runs ${host} could then read the words.`,
     copyLink: "Copy link",
-    embedded: "No server is set, so this code works only on this computer. To call another one, set a server address.",
+    network: "No server is set: this code is good in the network that you are in.",
+    longer: (code: string) => `If their app doesn't find you there, give them the longer one: ${code}`,
+    copyLonger: "Copy it",
+    machine: "No server is set, so this code works only on this computer. To call another one, set a server address.",
     openSettings: "Open settings",
     cancel: "Cancel",
   },
@@ -176,6 +182,7 @@ export const text = {
         : `You are both browser guests: you trust ${host}, they trust ${other}.`,
     note: (host: string) =>
       `You are a guest in a browser. This page comes from ${host}, and whoever runs ${host} could read the code that you type. The app trusts nobody in between.`,
+    appOnly: "This code says behind its @ where in a network it is good. Only the app can call there.",
     asking: "Your browser asks whether this page may use the camera and the microphone.",
     blocked:
       "The browser is blocking the camera or the microphone. Allow them beside the address, then turn them on again; you can go on without.",
@@ -232,8 +239,11 @@ export const text = {
     server: {
       title: "Server",
       field: "Server address",
-      hint: "Both people need the same one. Left empty, calls reach this computer only.",
+      hint: "Both people need the same one. Left empty, calls reach the local network only.",
       example: "wss://calls.example.org",
+      local: "Local network",
+      localHint:
+        "Finds calls there, and yours is found while you wait. Others there see that a call is waited for, not whose. Off with Relay only.",
     },
     relays: {
       title: "STUN and TURN servers",

@@ -12,7 +12,7 @@ use visavis_engine::frame::VideoFrame;
 use visavis_engine::signaling::RoomCode;
 use visavis_engine::transport::TransportConfig;
 use visavis_engine::{
-    Call, CallConfig, Event, FrameSink, Host, Sinks, SoundSettings, VideoSettings, WebSocketConnector,
+    Call, CallConfig, Event, FrameSink, Host, Nearby, Sinks, SoundSettings, VideoSettings, WebSocketConnector,
 };
 
 use crate::browser::Page;
@@ -84,6 +84,7 @@ pub(crate) fn start_on(
     let config = CallConfig {
         intent,
         servers: vec![format!("ws://{}/ws", server.address)],
+        nearby: Nearby::default(),
         connector: Arc::new(WebSocketConnector),
         transport: TransportConfig::default(),
         devices: clip.devices(),

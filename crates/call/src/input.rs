@@ -25,6 +25,8 @@ pub enum Input {
     Command(Command),
     /// The socket to the server.
     Socket(SocketInput),
+    /// Somebody in the local network says that there is a call to be joined: one server more to ask, behind those known.
+    ServerFound,
     /// The peer connection of this generation; results for older ones are skipped.
     Transport {
         /// The number that [`TransportAction::Open`] gave.

@@ -16,6 +16,7 @@ mod quality;
 mod session;
 mod state;
 mod timers;
+mod ways;
 
 pub use control::{ControlMessage, MAX_CONTROL_LEN, MediaState, ReceiveReport};
 pub use input::{
@@ -30,3 +31,4 @@ pub use timers::Timer;
 pub use visavis_signaling::exchange::MAX_GUESSES;
 pub use visavis_signaling::message::ErrorCode;
 pub use visavis_signaling::{Emoji, Entropy, Fingerprint, Pictures};
+pub use ways::{NearbyServers, Way, Ways, WaysConfig};

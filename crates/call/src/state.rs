@@ -120,6 +120,13 @@ pub enum CloseReason {
         /// The number that was asked for.
         nameplate: Nameplate,
     },
+    /// Nobody in the local network, where there is no server to ask, waits behind the code.
+    NobodyNear {
+        /// The number that was asked for.
+        nameplate: Nameplate,
+        /// Somebody there announced a call, or was named in the code, and didn't answer.
+        silent: bool,
+    },
     /// Two people are already in the room.
     RoomFull,
     /// The one who waits didn't answer in time.
@@ -177,6 +184,7 @@ impl CloseReason {
             Self::PeerHungUp => "peer-hung-up",
             Self::PeerLost => "peer-lost",
             Self::NoSuchRoom { .. } => "no-such-room",
+            Self::NobodyNear { .. } => "nobody-near",
             Self::RoomFull => "room-full",
             Self::NoAnswer => "no-answer",
             Self::WrongWords => "wrong-words",
@@ -217,6 +225,16 @@ impl fmt::Display for CloseReason {
             Self::NoSuchRoom { nameplate } => {
                 write!(f, "No one is waiting on {nameplate}. Check the number, or ask for a new code.")
             }
+            Self::NobodyNear { nameplate, silent: false } => write!(
+                f,
+                "No one in this network is waiting on {nameplate}. Check the number, ask for the longer code with the address in \
+                 it, or set the same server on both sides."
+            ),
+            Self::NobodyNear { nameplate, silent: true } => write!(
+                f,
+                "No one who answers in this network is waiting on {nameplate}. A machine is there that doesn't answer, perhaps \
+                 behind a firewall: allow Visavis there, or set the same server on both sides."
+            ),
             Self::RoomFull => {
                 f.write_str("Two people are already here. If you didn't expect that, ask for a new code.")
             }

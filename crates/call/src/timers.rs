@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 /// The deadlines that a call can have running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timer {
+    /// Servers are looked for in the local network.
+    Search,
+    /// A server of the local network must answer.
+    Reach,
     /// The code exchange and the first offer and answer must be done.
     Exchange,
     /// ICE and DTLS must be up.
@@ -23,13 +27,27 @@ pub enum Timer {
 
 impl Timer {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Exchange, Self::Connecting, Self::Restart, Self::RestartAgain, Self::Lost, Self::Alone, Self::Linger];
+    pub const ALL: [Self; 9] = [
+        Self::Search,
+        Self::Reach,
+        Self::Exchange,
+        Self::Connecting,
+        Self::Restart,
+        Self::RestartAgain,
+        Self::Lost,
+        Self::Alone,
+        Self::Linger,
+    ];
 
     /// How long it runs.
     #[must_use]
     pub const fn duration(self) -> Duration {
         match self {
+            // Multicast is lost now and then, in the air above all: time for the question to be asked three times (RFC 6762,
+            // section 5.2: after a second, then after two more).
+            Self::Search => Duration::from_secs(4),
+            // Some hundred times what a local network needs. Who announces itself and doesn't answer sits behind a firewall.
+            Self::Reach => Duration::from_millis(1500),
             // One exchange at a time, ten seconds each; the server counts the same ten.
             Self::Exchange => Duration::from_secs(10),
             // A named cause within 15 s, never an endless spinner.
@@ -49,6 +67,8 @@ impl Timer {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Search => "search",
+            Self::Reach => "reach",
             Self::Exchange => "exchange",
             Self::Connecting => "connecting",
             Self::Restart => "restart",

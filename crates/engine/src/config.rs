@@ -9,6 +9,7 @@ use visavis_dsp::SoundProcessing;
 use visavis_frame::{BitRate, LatestSlot, VideoFrame};
 use visavis_transport::{Limits, TransportConfig};
 
+use crate::nearby::Nearby;
 use crate::socket::Connector;
 
 /// Gets every picture of a stream, in order, on the thread of the codec: it must be quick.
@@ -96,6 +97,8 @@ pub struct CallConfig {
     pub intent: Intent,
     /// WebSocket URLs of the servers that may know the code, the likeliest first.
     pub servers: Vec<String>,
+    /// Joiner: where to ask in the local network.
+    pub nearby: Nearby,
     /// How sockets to them are opened.
     pub connector: Arc<dyn Connector>,
     /// STUN, TURN and interfaces.

@@ -15,6 +15,7 @@ mod devices;
 mod event;
 mod freeze;
 mod host;
+mod nearby;
 mod network;
 mod peer_link;
 mod processing;
@@ -40,7 +41,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::channel::mpsc;
-use visavis_call::{Entropy, Session, SessionConfig};
+use visavis_call::{Entropy, Intent, NearbyServers, Ways, WaysConfig};
 use visavis_transport::Certificate;
 
 pub use config::{CallConfig, Devices, FrameSink, Sinks, SoundSettings, SoundSink, VideoSettings};
@@ -48,6 +49,7 @@ pub use counters::QualityLimitation;
 pub use devices::{DeviceOpener, SystemDevices};
 pub use event::{DeviceReport, Event, LocalMedia};
 pub use host::{BoxFuture, Host, MediaThreads};
+pub use nearby::{Discovery, MulticastDns, Nearby, nearby_url};
 pub use server_url::{DEFAULT_PORT, ServerUrlError, server_url};
 pub use socket::{Connector, SocketSender, WebSocketConnector};
 pub use stats::{CallStats, Inbound, Outbound, Path, PathEnd};
@@ -72,7 +74,7 @@ use crate::video_out::VideoOut;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// No server was named.
+    /// No server was named, and none may be looked for.
     #[error("no server was named")]
     NoServer,
     /// A codec can't be set up.
@@ -130,18 +132,20 @@ impl Call {
 /// # Errors
 /// When something that every call needs can't be set up. Missing devices are no such thing: a call works without them.
 pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedReceiver<Event>), StartError> {
-    if config.servers.is_empty() {
+    let nearby = if matches!(config.intent, Intent::Join(_)) { config.nearby } else { Nearby::default() };
+    if config.servers.is_empty() && nearby.is_none() {
         return Err(StartError::NoServer);
     }
     let certificate = Certificate::generate()?;
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|_| StartError::NoRandomness)?;
     let mut transport = config.transport;
-    let session = Session::new(
+    let session = Ways::new(
         host.now(),
-        SessionConfig {
+        WaysConfig {
             intent: config.intent,
             servers: config.servers.len(),
+            nearby: NearbyServers { known: nearby.known.len(), search: nearby.discovery.is_some() },
             fingerprint: certificate.fingerprint(),
             media: config.media,
             seed: config.seed,
@@ -195,9 +199,11 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
     host.spawn_media("video-in", guarded("receiving video", Vec::new(), &reports, pictures_in.run(video_sources)));
     drop(reports);
 
+    let found = nearby.search();
     let wiring = Wiring {
         host: host.clone(),
         servers: config.servers,
+        nearby: nearby.known,
         connector: config.connector,
         transport,
         devices: config.devices,
@@ -207,7 +213,8 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
         remote_video,
         events,
     };
-    host.spawn(CallLoop::run(wiring, session, config.media, wishes, Inbox { reports: device_reports, keyframes }));
+    let inbox = Inbox { reports: device_reports, keyframes, found };
+    host.spawn(CallLoop::run(wiring, session, config.media, wishes, inbox));
     Ok((Call(wish), watcher))
 }
 

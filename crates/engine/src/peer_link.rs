@@ -2,7 +2,7 @@
 
 use futures::channel::mpsc;
 use futures::{FutureExt, StreamExt, pin_mut, select_biased};
-use visavis_call::{PeerState, TransportAction, TransportInput};
+use visavis_call::{PeerState, TransportAction, TransportInput, Way};
 use visavis_transport::{
     MediaSender, MediaSources, Transport, TransportConfig, TransportError, TransportEvent, TransportStats, media_queues,
 };
@@ -32,9 +32,11 @@ pub(crate) enum LinkCommand {
 
 pub(crate) struct PeerLink {
     pub(crate) host: Host,
+    /// Whose it is, and which one of theirs.
+    pub(crate) way: Way,
     pub(crate) generation: u32,
     pub(crate) config: TransportConfig,
-    pub(crate) events: mpsc::UnboundedSender<(u32, LinkEvent)>,
+    pub(crate) events: mpsc::UnboundedSender<(Way, u32, LinkEvent)>,
 }
 
 impl PeerLink {
@@ -161,6 +163,6 @@ impl PeerLink {
 
     fn tell(&self, event: LinkEvent) {
         // The engine's loop may have ended already.
-        let _ = self.events.unbounded_send((self.generation, event));
+        let _ = self.events.unbounded_send((self.way, self.generation, event));
     }
 }

@@ -173,6 +173,7 @@ fn on_state(state: &CallState) -> Happened {
             match reason {
                 // These carry a stranger's words, or the code.
                 CloseReason::NoSuchRoom { .. }
+                | CloseReason::NobodyNear { .. }
                 | CloseReason::ServerUnreachable { .. }
                 | CloseReason::ServerRefused { .. }
                 | CloseReason::BadMessage { .. }

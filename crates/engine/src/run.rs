@@ -1,16 +1,19 @@
 //! The event loop of one call. It decides nothing: the session does. It carries inputs to the session, does what the
 //! session wants done, and tells whoever watches.
 
+mod ends;
 mod perform;
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::channel::mpsc;
-use futures::future::{Either, ready, select};
+use futures::future::{Either, pending, ready, select};
+use futures::stream::BoxStream;
 use futures::{FutureExt, Stream, StreamExt, pin_mut, select_biased, stream};
-use visavis_call::{CallState, Command, Input, MediaState, Session, SocketInput};
+use visavis_call::{CallState, Command, Input, MediaState, SocketInput, Way, Ways};
 use visavis_dsp::SoundProcessing;
 use visavis_transport::{MediaSender, PacketSource, TransportConfig};
 
@@ -19,9 +22,11 @@ use crate::config::Devices;
 use crate::counters::Counters;
 use crate::event::{DeviceReport, Event, LocalMedia};
 use crate::host::Host;
+use crate::nearby::nearby_url;
 use crate::network::NetworkWatch;
 use crate::peer_link::{LinkCommand, LinkEvent};
-use crate::socket::{Connector, SocketSender};
+use crate::run::ends::Ends;
+use crate::socket::Connector;
 use crate::stats::{Meter, PathEnd};
 use crate::video_out::VideoOutCommand;
 
@@ -45,6 +50,8 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) struct Wiring {
     pub(crate) host: Host,
     pub(crate) servers: Vec<String>,
+    /// Servers of the local network: those known, and behind them those found.
+    pub(crate) nearby: Vec<String>,
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) transport: TransportConfig,
     pub(crate) devices: Devices,
@@ -59,46 +66,46 @@ pub(crate) struct Wiring {
 pub(crate) struct Inbox {
     pub(crate) reports: mpsc::UnboundedReceiver<DeviceReport>,
     pub(crate) keyframes: mpsc::UnboundedReceiver<()>,
+    /// Servers of the local network, while they are looked for.
+    pub(crate) found: BoxStream<'static, SocketAddr>,
 }
 
 enum Heard {
     Wish(Wish),
-    Socket(u64, SocketInput),
-    Link(u32, LinkEvent),
+    Socket(Way, u64, SocketInput),
+    Link(Way, u32, LinkEvent),
     Device(DeviceReport),
     NeedKeyframe,
+    Found(SocketAddr),
     Deadline,
     Measure,
 }
 
 pub(crate) struct CallLoop {
     wiring: Wiring,
-    session: Session,
+    session: Ways,
     local: LocalMedia,
     /// What is wanted and known not to be there. A device that is still being opened isn't missing.
     missing: MediaState,
-    socket: Option<SocketSender>,
-    /// Counts sockets, so that the last words of an old one aren't taken for those of the new one.
-    sockets: u64,
-    socket_events: mpsc::Sender<(u64, SocketInput)>,
-    link: Option<mpsc::UnboundedSender<LinkCommand>>,
-    /// The generation of `link`: what an older one still says isn't taken for its words.
-    generation: u32,
+    ends: Ends,
+    socket_events: mpsc::Sender<(Way, u64, SocketInput)>,
     sender: Option<MediaSender>,
     /// For new connections; none once there will be no more.
-    link_events: Option<mpsc::UnboundedSender<(u32, LinkEvent)>>,
+    link_events: Option<mpsc::UnboundedSender<(Way, u32, LinkEvent)>>,
     meter: Meter,
     network: NetworkWatch,
     /// Our end of the path in use.
     path: Option<PathEnd>,
     sending: bool,
+    /// Whether what is found in the local network is of use to the session.
+    searching: bool,
 }
 
 impl CallLoop {
     /// Runs the call to its end.
     pub(crate) async fn run(
         wiring: Wiring,
-        session: Session,
+        session: Ways,
         media: MediaState,
         wishes: mpsc::UnboundedReceiver<Wish>,
         mut inbox: Inbox,
@@ -113,17 +120,15 @@ impl CallLoop {
             session,
             local: LocalMedia { wanted: media, ..LocalMedia::default() },
             missing: MediaState::default(),
-            socket: None,
-            sockets: 0,
+            ends: Ends::default(),
             socket_events,
-            link: None,
-            generation: 0,
             sender: None,
             link_events: Some(link_events),
             meter: Meter::new(now),
             network: NetworkWatch::default(),
             path: None,
             sending: false,
+            searching: true,
         };
         this.open_devices();
         this.perform();
@@ -135,13 +140,16 @@ impl CallLoop {
             }
             this.on_heard(heard);
             this.perform();
+            if !this.searching {
+                inbox.found = stream::pending().boxed();
+            }
         }
         this.release(inbox, from_link).await;
     }
 
     /// Whoever hears "finished" may start the next call, or end the program: devices and sockets are free by then.
-    async fn release(mut self, mut inbox: Inbox, mut from_link: mpsc::UnboundedReceiver<(u32, LinkEvent)>) {
-        (self.socket, self.link, self.link_events) = (None, None, None);
+    async fn release(mut self, mut inbox: Inbox, mut from_link: mpsc::UnboundedReceiver<(Way, u32, LinkEvent)>) {
+        (self.ends, self.link_events) = (Ends::default(), None);
         self.wiring.audio.close_channel();
         self.wiring.video.close_channel();
         self.wiring.remote_video.close_channel();
@@ -163,8 +171,8 @@ impl CallLoop {
         &self,
         wishes: &mut (impl Stream<Item = Wish> + Unpin),
         inbox: &mut Inbox,
-        from_socket: &mut mpsc::Receiver<(u64, SocketInput)>,
-        from_link: &mut mpsc::UnboundedReceiver<(u32, LinkEvent)>,
+        from_socket: &mut mpsc::Receiver<(Way, u64, SocketInput)>,
+        from_link: &mut mpsc::UnboundedReceiver<(Way, u32, LinkEvent)>,
         measure: Instant,
     ) -> Heard {
         let deadline = self.session.poll_timeout();
@@ -177,14 +185,23 @@ impl CallLoop {
         let (wish, report, keyframe) =
             (wishes.next().fuse(), inbox.reports.next().fuse(), inbox.keyframes.next().fuse());
         let (socket, link) = (from_socket.next().fuse(), from_link.next().fuse());
-        pin_mut!(timer, wish, report, keyframe, socket, link);
+        // A search that has ended by itself finds nothing more, and mustn't be asked again.
+        let found = async {
+            match inbox.found.next().await {
+                Some(address) => address,
+                None => pending().await,
+            }
+        }
+        .fuse();
+        pin_mut!(timer, wish, report, keyframe, socket, link, found);
         loop {
             select_biased! {
                 wish = wish => if let Some(wish) = wish { return Heard::Wish(wish) },
-                link = link => if let Some((generation, event)) = link { return Heard::Link(generation, event) },
-                socket = socket => if let Some((number, input)) = socket { return Heard::Socket(number, input) },
+                link = link => if let Some((way, generation, event)) = link { return Heard::Link(way, generation, event) },
+                socket = socket => if let Some((way, number, input)) = socket { return Heard::Socket(way, number, input) },
                 keyframe = keyframe => if keyframe.is_some() { return Heard::NeedKeyframe },
                 report = report => if let Some(report) = report { return Heard::Device(report) },
+                address = found => return Heard::Found(address),
                 heard = timer => return heard,
             }
         }
@@ -198,14 +215,21 @@ impl CallLoop {
         }
         match heard {
             Heard::Wish(wish) => self.on_wish(now, wish),
-            Heard::Socket(number, input) if number == self.sockets => {
-                self.session.handle_input(now, Input::Socket(input));
+            Heard::Socket(way, number, input) if number == self.ends.get(way).number => {
+                self.session.handle_input(now, way, Input::Socket(input));
             }
             Heard::Socket(..) => {}
-            Heard::Link(generation, event) if generation == self.generation => self.on_link(now, generation, event),
+            Heard::Link(way, generation, event) if generation == self.ends.get(way).generation => {
+                self.on_link(now, way, generation, event);
+            }
             Heard::Link(..) => {}
             Heard::Device(report) => self.on_device(now, report),
             Heard::NeedKeyframe => self.ask_link(LinkCommand::RequestKeyframe),
+            Heard::Found(address) => {
+                // One that comes too late takes a place in the list that is never asked for.
+                self.wiring.nearby.push(nearby_url(address));
+                self.session.handle_input(now, Way::Nearby, Input::ServerFound);
+            }
             Heard::Deadline => {}
             Heard::Measure => {
                 self.look_at_network(now);
@@ -216,7 +240,7 @@ impl CallLoop {
 
     fn on_wish(&mut self, now: Instant, wish: Wish) {
         match wish {
-            Wish::HangUp => self.session.handle_input(now, Input::Command(Command::HangUp)),
+            Wish::HangUp => self.session.handle_command(now, &Command::HangUp),
             Wish::Microphone(on) => {
                 self.local.wanted.microphone = on;
                 self.media_changed(now);
@@ -243,20 +267,22 @@ impl CallLoop {
         let MediaState { microphone, camera } = self.local.wanted;
         let sent =
             MediaState { microphone: microphone && !self.missing.microphone, camera: camera && !self.missing.camera };
-        self.session.handle_input(now, Input::Command(Command::Media(sent)));
+        self.session.handle_command(now, &Command::Media(sent));
         self.tell(Event::Local(self.local.clone()));
     }
 
-    fn on_link(&mut self, now: Instant, generation: u32, event: LinkEvent) {
+    fn on_link(&mut self, now: Instant, way: Way, generation: u32, event: LinkEvent) {
         match event {
             LinkEvent::Session(input) => {
-                self.session.handle_input(now, Input::Transport { generation, input });
+                self.session.handle_input(now, way, Input::Transport { generation, input });
             }
             LinkEvent::Ready(sender, sources) => {
-                self.sender = Some(sender);
-                let _ = self.wiring.remote_video.unbounded_send(sources.video);
-                let _ = self.wiring.audio.unbounded_send(AudioCommand::Receive(sources.audio));
+                self.ends.of(way).media = Some((sender, sources));
+                self.take_media();
             }
+            // Of media nothing counts but that of the way that the call goes.
+            LinkEvent::KeyframeWanted | LinkEvent::VideoRefused | LinkEvent::Stats(_)
+                if self.session.chosen() != Some(way) => {}
             LinkEvent::KeyframeWanted => self.tell_video(VideoOutCommand::Keyframe),
             LinkEvent::VideoRefused => {
                 self.tell_video(VideoOutCommand::Stop);
@@ -265,7 +291,7 @@ impl CallLoop {
             LinkEvent::Stats(carried) => {
                 let stats = self.meter.read(now, self.wiring.counters.snapshot(), *carried);
                 self.path = stats.path.as_ref().map(|path| path.local.clone());
-                self.session.handle_input(now, Input::Command(Command::Measured(stats.measured())));
+                self.session.handle_command(now, &Command::Measured(stats.measured()));
                 self.tell(Event::Stats(Box::new(stats)));
             }
         }

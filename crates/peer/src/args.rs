@@ -48,9 +48,13 @@ pub(crate) enum Action {
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct CallArgs {
-    /// The server, ws://host:port or wss://host; none: this machine only
+    /// The server, ws://host:port or wss://host; none: this machine and the local network
     #[arg(long, env = "VISAVIS_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
+
+    /// Announce and find calls in the local network (multicast DNS); never with --relay-only
+    #[arg(long, default_value = "on", value_name = "on|off", value_parser = switch, action = clap::ArgAction::Set)]
+    pub(crate) lan: bool,
 
     /// default, none, test, file:PATH (Y4M, MJPEG), or a name that `devices` lists
     #[arg(long, default_value = "default", value_name = "CAMERA")]
@@ -110,6 +114,12 @@ pub(crate) struct CallArgs {
 }
 
 impl CallArgs {
+    /// Whether the local network may know of the call. Whoever is found there is spoken to directly, and sees the address that
+    /// relaying hides.
+    pub(crate) const fn in_network(&self) -> bool {
+        self.lan && !self.relay_only
+    }
+
     /// How sound is processed: as asked, by default everything (noise suppression low); tones and files only when asked.
     pub(crate) fn sound(&self) -> SoundSettings {
         let default = SoundProcessing::default();

@@ -13,7 +13,7 @@ use visavis_engine::device::{CameraChoice, MicrophoneChoice, SpeakerChoice, patt
 use visavis_engine::frame::{VideoFrame, latest_slot};
 use visavis_engine::signaling::RoomCode;
 use visavis_engine::{CallStats, Devices, Event, FrameSink, Host, Sinks};
-use visavis_server::Embedded;
+use visavis_server::{Embedded, Reach};
 
 use crate::args::DemoArgs;
 use crate::exit::Exit;
@@ -55,8 +55,8 @@ impl FrameSink for StampReader {
 /// Runs the demo: exit 0 only when a picture and a call came about.
 pub(crate) async fn run(args: &DemoArgs) -> Result<Exit> {
     let mut reporter = Reporter::new(args.json);
-    let server = Embedded::start(false).await?;
-    let servers = || vec![server.url().to_owned()];
+    let server = Embedded::start(Reach::Process).await?;
+    let servers = || vec![server.url()];
     let host = Host::tokio();
     if !args.json {
         reporter.line("Two peers in this process, over an embedded server and this machine's network.");

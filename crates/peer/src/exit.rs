@@ -41,6 +41,7 @@ impl Exit {
             CloseReason::HungUp | CloseReason::PeerHungUp => Self::Done,
             CloseReason::PeerLost | CloseReason::NoPath { .. } => Self::Path,
             CloseReason::NoSuchRoom { .. }
+            | CloseReason::NobodyNear { .. }
             | CloseReason::RoomFull
             | CloseReason::NoAnswer
             | CloseReason::Dismissed

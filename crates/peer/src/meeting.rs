@@ -1,6 +1,7 @@
 //! One call from the command line: `create` and `join`.
 #![allow(clippy::wildcard_enum_match_arm, reason = "only some events have something to say here")]
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,12 +11,13 @@ use futures::channel::mpsc::UnboundedReceiver;
 use visavis_engine::call::{CallState, CloseReason, Intent, MediaState};
 use visavis_engine::device::{CameraChoice, MicrophoneChoice};
 use visavis_engine::report::{CallReport, Privacy};
-use visavis_engine::signaling::RoomCode;
+use visavis_engine::signaling::Invitation;
 use visavis_engine::transport::TransportConfig;
 use visavis_engine::{
-    Call, CallConfig, Devices, Event, Host, Sinks, SoundSettings, VideoSettings, WebSocketConnector, server_url,
+    Call, CallConfig, Devices, Event, Host, MulticastDns, Nearby, Sinks, SoundSettings, VideoSettings,
+    WebSocketConnector, nearby_url, server_url,
 };
-use visavis_server::Embedded;
+use visavis_server::{Embedded, Reach};
 
 use crate::args::CallArgs;
 use crate::exit::Exit;
@@ -26,34 +28,43 @@ use crate::report::Reporter;
 pub(crate) async fn create(args: &CallArgs) -> Result<Exit> {
     let own = match &args.server {
         Some(_) => None,
-        None => Some(Embedded::start(true).await?),
+        None => Some(Embedded::start(if args.in_network() { Reach::Network } else { Reach::Machine }).await?),
     };
     let servers = match (&args.server, &own) {
         (Some(named), _) => vec![server_url(named)?],
-        (None, Some(own)) => vec![own.url().to_owned()],
+        (None, Some(own)) => vec![own.url()],
         (None, None) => Vec::new(),
     };
-    run(args, Intent::Create, servers).await
+    let address = own.as_ref().and_then(|own| own.addresses().first().copied());
+    run(args, Intent::Create, servers, Nearby::default(), address).await
 }
 
 /// Joins the one who waits behind `code`.
 pub(crate) async fn join(code: &str, args: &CallArgs) -> Result<Exit> {
-    let code = RoomCode::parse(code)?;
-    let servers = match &args.server {
-        Some(named) => vec![server_url(named)?],
-        None => Embedded::others(),
-    };
-    if servers.is_empty() {
+    let Invitation { code, address } = Invitation::parse(code)?;
+    let servers = args.server.as_deref().map(server_url).transpose()?;
+    let discovery = args.in_network().then(|| Arc::new(MulticastDns) as _);
+    // Whoever gave the address knows best; it is asked whether or not the network may be searched.
+    let named = address.filter(|_| !args.relay_only).map(nearby_url);
+    let nearby = Nearby { known: named.into_iter().chain(Embedded::others()).collect(), discovery };
+    if servers.is_none() && nearby.is_none() {
         let mut reporter = Reporter::new(args.json);
         let reason = CloseReason::NoSuchRoom { nameplate: code.nameplate().clone() };
         reporter.event(&Event::State(CallState::Closed(reason)));
         reporter.event(&Event::Finished);
         return Ok(Exit::Code);
     }
-    run(args, Intent::Join(code), servers).await
+    run(args, Intent::Join(code), servers.into_iter().collect(), nearby, None).await
 }
 
-async fn run(args: &CallArgs, intent: Intent, servers: Vec<String>) -> Result<Exit> {
+/// `address`: where others in the local network reach the room of this call, if this process serves it.
+async fn run(
+    args: &CallArgs,
+    intent: Intent,
+    servers: Vec<String>,
+    nearby: Nearby,
+    address: Option<SocketAddr>,
+) -> Result<Exit> {
     let sinks = match &args.record {
         Some(dir) => record::sinks(dir, args.raw)?,
         None => Sinks::default(),
@@ -63,9 +74,10 @@ async fn run(args: &CallArgs, intent: Intent, servers: Vec<String>) -> Result<Ex
         MediaState { microphone: args.mic != MicrophoneChoice::None, camera: args.camera != CameraChoice::None };
     let transport =
         TransportConfig { ice_servers: args.ice.clone(), relay_only: args.relay_only, ..TransportConfig::default() };
-    let config = CallConfig { media, transport, sound: args.sound(), ..config(intent, servers, devices, sinks)? };
+    let config =
+        CallConfig { nearby, media, transport, sound: args.sound(), ..config(intent, servers, devices, sinks)? };
     let (call, events) = visavis_engine::start(&Host::tokio(), config).context("the call couldn't start")?;
-    let mut reporter = Reporter::new(args.json);
+    let mut reporter = Reporter::new(args.json).serving_at(address);
     let mut story = CallReport::new(Instant::now(), SystemTime::now());
     let exit = watch(&call, events, args.duration, |event| {
         story.see(Instant::now(), event);
@@ -88,6 +100,7 @@ pub(crate) fn config(intent: Intent, servers: Vec<String>, devices: Devices, sin
     Ok(CallConfig {
         intent,
         servers,
+        nearby: Nearby::default(),
         connector: Arc::new(WebSocketConnector),
         transport: TransportConfig::default(),
         devices,

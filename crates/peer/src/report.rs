@@ -2,10 +2,12 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "only some events have something to say here")]
 
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use visavis_engine::call::{CallState, Obstacle, SignalingState};
+use visavis_engine::signaling::Invitation;
 use visavis_engine::{CallStats, DeviceReport, Event};
 
 /// Writes events as they come.
@@ -19,6 +21,8 @@ pub(crate) struct Reporter {
     /// What was last said of the call's quality.
     quality: String,
     terminal: bool,
+    /// Where this process serves the room of its call.
+    address: Option<SocketAddr>,
 }
 
 impl Reporter {
@@ -30,12 +34,21 @@ impl Reporter {
             reached: false,
             quality: String::new(),
             terminal: std::io::stdout().is_terminal(),
+            address: None,
         }
+    }
+
+    /// Tells with the code where in the local network it is good.
+    pub(crate) fn serving_at(self, address: Option<SocketAddr>) -> Self {
+        Self { address, ..self }
     }
 
     pub(crate) fn event(&mut self, event: &Event) {
         if self.json {
             if let Some(mut value) = as_json(event) {
+                if let Some(longer) = self.longer_code(event) {
+                    value["withAddress"] = json!(longer);
+                }
                 value["ms"] = json!(self.started.elapsed().as_millis() as u64);
                 self.line(&value.to_string());
             }
@@ -48,6 +61,13 @@ impl Reporter {
 
     fn as_text(&mut self, event: &Event) -> Option<String> {
         match event {
+            Event::State(CallState::Waiting { code }) if self.longer_code(event).is_some() => {
+                let longer = self.longer_code(event).unwrap_or_default();
+                Some(format!(
+                    "Your code: {code}\nWhere this machine isn't found in its network: {longer}\nWaiting for the other person to \
+                     enter it…"
+                ))
+            }
             Event::Signaling(SignalingState::Online) => {
                 self.reached = true;
                 None
@@ -67,6 +87,12 @@ impl Reporter {
             }
             event => as_text(event),
         }
+    }
+
+    fn longer_code(&self, event: &Event) -> Option<String> {
+        let Event::State(CallState::Waiting { code }) = event else { return None };
+        let address = Some(self.address?);
+        Some(Invitation { code: code.clone(), address }.to_string())
     }
 
     /// A line that stays.

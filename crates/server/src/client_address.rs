@@ -42,11 +42,14 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use std::time::Instant;
 
+    use visavis_signaling::server::Limits;
+
     use super::*;
+    use crate::Audience;
 
     fn found(peer: &str, forwarded: &[&str]) -> String {
-        let gate =
-            Gate::new(1, 1, vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/64".parse().unwrap()], Instant::now());
+        let proxies = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/64".parse().unwrap()];
+        let gate = Gate::new(&Limits::default(), Audience::Everybody, proxies, Instant::now());
         let mut headers = HeaderMap::new();
         for value in forwarded {
             headers.append(FORWARDED_FOR, value.parse().unwrap());

@@ -28,7 +28,7 @@ mod together;
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -39,7 +39,7 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
-pub use embedded::{Embedded, EmbeddedError};
+pub use embedded::{Embedded, EmbeddedError, Reach};
 use gate::Gate;
 use hub::HubHandle;
 use journal::Journal;
@@ -48,10 +48,9 @@ pub use pages::Pages;
 use relay::{Cidr, IceConfig, Issuer, LiveMeetings, Relay, RelayConfig, RelayGauge, Secret};
 use together::Together;
 use tracing::info;
+pub use visavis_signaling::DEFAULT_PORT;
 pub use visavis_signaling::server::Limits;
 
-/// The port of a server that is told no other.
-pub const DEFAULT_PORT: u16 = 7880;
 /// How long connections may take to end once the server goes down.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Named with our relay's passwords.
@@ -60,6 +59,36 @@ const REALM: &str = "visavis";
 const EMBEDDED_ROOMS: usize = 2;
 /// Sockets of an embedded server.
 const EMBEDDED_CONNECTIONS: usize = 32;
+/// Of them from one machine of the local network: a joiner has one, and perhaps another while the first is being lost.
+const SOCKETS_OF_A_NEIGHBOUR: usize = 4;
+
+/// For whom a server is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// For everybody who can reach it.
+    Everybody,
+    /// For this machine and the networks around it: part of an app. Other sources aren't let in, and nobody but this machine
+    /// may make a room.
+    Network,
+    /// For this machine alone: part of an app.
+    Machine,
+}
+
+impl Audience {
+    /// Whether the server is part of an app: it serves no web page then, since any page may try a local port.
+    pub(crate) const fn is_embedded(self) -> bool {
+        matches!(self, Self::Network | Self::Machine)
+    }
+
+    /// Whether somebody with this address is let in.
+    pub(crate) fn has(self, source: IpAddr) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Network => visavis_lan::is_local_source(source),
+            Self::Machine => source.to_canonical().is_loopback(),
+        }
+    }
+}
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
@@ -67,9 +96,8 @@ const EMBEDDED_CONNECTIONS: usize = 32;
 pub struct Config {
     /// Where it listens; port 0 takes any free one.
     pub listen: SocketAddr,
-    /// Whether it is part of an app: it then listens on loopback alone and refuses every request that a web page
-    /// made, since any page may try a local port.
-    pub embedded: bool,
+    /// For whom it is there.
+    pub audience: Audience,
     /// Where the signing key and the journal of closed rooms are kept, so that a restart loses no room. Without it a new
     /// key is made at each start, and rooms end with the process.
     pub state_dir: Option<PathBuf>,
@@ -112,7 +140,7 @@ impl Config {
     pub fn hosted() -> Self {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT),
-            embedded: false,
+            audience: Audience::Everybody,
             state_dir: None,
             limits: Limits::default(),
             relay: None,
@@ -134,11 +162,29 @@ impl Config {
     pub fn embedded() -> Self {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
-            embedded: true,
+            audience: Audience::Machine,
             state_dir: None,
             limits: Limits { rooms: EMBEDDED_ROOMS, connections: EMBEDDED_CONNECTIONS, ..Limits::default() },
             pages: Pages::None,
             ..Self::hosted()
+        }
+    }
+
+    /// The same for the local network too, on all addresses.
+    #[must_use]
+    pub fn embedded_in_network() -> Self {
+        let embedded = Self::embedded();
+        Self {
+            listen: SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT),
+            audience: Audience::Network,
+            // Rooms are counted by source, and this machine isn't one: it alone may make any.
+            limits: Limits {
+                connections_per_source: SOCKETS_OF_A_NEIGHBOUR,
+                room_burst: 0,
+                rooms_per_minute: 0,
+                ..embedded.limits.clone()
+            },
+            ..embedded
         }
     }
 }
@@ -163,8 +209,8 @@ pub enum ServerError {
         /// What the system says.
         source: io::Error,
     },
-    /// An embedded server is for this machine alone.
-    #[error("an embedded server listens on loopback only, not on {0}")]
+    /// A server for this machine alone.
+    #[error("a server for this machine listens on loopback only, not on {0}")]
     NotLoopback(IpAddr),
     /// The signing key can't be read or written.
     #[error("can't keep the signing key in {path}: {source}")]
@@ -211,7 +257,7 @@ pub struct Server {
 struct AppState {
     hub: HubHandle,
     gate: Gate,
-    embedded: bool,
+    audience: Audience,
     log_addresses: bool,
 }
 
@@ -221,14 +267,13 @@ impl Server {
     /// # Errors
     /// Every [`ServerError`] but `Serve`.
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
-        if config.embedded && !config.listen.ip().is_loopback() {
+        if config.audience == Audience::Machine && !config.listen.ip().is_loopback() {
             return Err(ServerError::NotLoopback(config.listen.ip()));
         }
         let journal = config.state_dir.as_deref().map(Journal::open).transpose()?;
         let key = key::load(config.signing_key.as_deref(), config.state_dir.as_deref())?;
         let limits = config.limits.clone();
-        let per_source = if config.embedded { usize::MAX } else { limits.connections_per_source };
-        let gate = Gate::new(limits.connections, per_source, config.proxies.clone(), Instant::now());
+        let gate = Gate::new(&limits, config.audience, config.proxies.clone(), Instant::now());
         let (listener, address) = bind(config.listen).await?;
         let (relay, issuer) = start_relay(&config, address.port())?;
         let door = Door {
@@ -271,7 +316,7 @@ impl Server {
     /// None today; [`ServerError::Serve`] is for a listening socket that fails for good.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
         let relay = self.relay;
-        info!(embedded = self.config.embedded, port = self.address.port(), "listening");
+        info!(audience = ?self.config.audience, port = self.address.port(), "listening");
         let Together { hub, handle, ways } = self.together;
         let (router, metrics) = routers(&self.config, &handle, &self.door.gate, relay.as_ref().map(Relay::gauge));
         let (hub, ways) = (tokio::spawn(hub.run()), ways.map(tokio::spawn));
@@ -315,7 +360,8 @@ async fn bind(address: SocketAddr) -> Result<(tokio::net::TcpListener, SocketAdd
 /// In the clear, and only for the few who watch over the server.
 async fn metrics_door(address: SocketAddr) -> Result<(Door, SocketAddr), ServerError> {
     let (listener, address) = bind(address).await?;
-    let gate = Gate::new(0, usize::MAX, Vec::new(), Instant::now());
+    let limits = Limits { connections: 0, connections_per_source: usize::MAX, ..Limits::default() };
+    let gate = Gate::new(&limits, Audience::Everybody, Vec::new(), Instant::now());
     let door = Door {
         listener,
         gate,
@@ -361,11 +407,11 @@ fn start_relay(config: &Config, port: u16) -> Result<(Option<Relay>, Option<Issu
 
 /// What is served to everybody, and to those who watch.
 fn routers(config: &Config, hub: &HubHandle, gate: &Gate, relay: Option<RelayGauge>) -> (Router, Router) {
-    let (embedded, log_addresses) = (config.embedded, config.log_addresses);
-    let state = AppState { hub: hub.clone(), gate: gate.clone(), embedded, log_addresses };
+    let (audience, log_addresses) = (config.audience, config.log_addresses);
+    let state = AppState { hub: hub.clone(), gate: gate.clone(), audience, log_addresses };
     let router = Router::new().route("/ws", get(socket::upgrade)).route("/healthz", get(healthz)).with_state(state);
     #[cfg(feature = "guest")]
-    let router = if embedded { router } else { router.merge(guest::router()) };
+    let router = if audience.is_embedded() { router } else { router.merge(guest::router()) };
     let token = config.metrics.token.as_deref().map(Arc::from);
     let in_between = config.metrics.listen.is_none() && token.is_some();
     let sources = metrics::Sources { hub: hub.clone(), gate: gate.clone(), started: SystemTime::now(), relay, token };

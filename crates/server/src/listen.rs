@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -32,6 +33,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest head of a request, bytes.
 const HEAD_BYTES: usize = 16 * 1024;
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
 /// After an accept that failed, for want of file descriptors most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -170,9 +173,24 @@ impl Connections {
     }
 }
 
-/// Binds, and tells where it really is.
+/// Binds, and tells where it really is. All addresses of IPv6 are those of IPv4 too, on every system (RFC 3493, section 5.3).
 pub(crate) async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address).await?;
+    let listener = match address {
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => bind_both(address)?,
+        SocketAddr::V4(_) | SocketAddr::V6(_) => TcpListener::bind(address).await?,
+    };
     let address = listener.local_addr()?;
     Ok((listener, address))
+}
+
+fn bind_both(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_only_v6(false)?;
+    // As tokio binds: a port whose last connections are still dying is free. On Windows it would be free to anybody.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }

@@ -40,8 +40,9 @@ pub(crate) async fn upgrade(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    // A server inside an app serves its own machine: there is nobody to tell apart.
-    let from = (!state.embedded).then(|| client_address(peer.ip(), &headers, &state.gate));
+    // To a server inside an app its own machine is no source: whoever is there may make the room.
+    let is_own = state.audience.is_embedded() && peer.ip().to_canonical().is_loopback();
+    let from = (!is_own).then(|| client_address(peer.ip(), &headers, &state.gate));
     if let Some(from) = from.filter(|_| state.log_addresses) {
         info!(%from, "a client connects");
     }

@@ -44,7 +44,8 @@ impl Captive {
             Role::Joiner => Intent::Join(code.clone()),
         };
         let fingerprint = Fingerprint([0xAB; 32]);
-        let config = SessionConfig { intent, servers: 2, fingerprint, media: MediaState::default(), seed: 1 };
+        let config =
+            SessionConfig { intent, servers: 2, nearby: false, fingerprint, media: MediaState::default(), seed: 1 };
         let session = Session::new(now, config, Entropy::new([1; 32]));
         let (other, _) = other_side(role, &code);
         let mut captive = Self { session, now, generation: 0, exchange: 0, code, other, seq: 0, role };

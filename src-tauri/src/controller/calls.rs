@@ -10,31 +10,43 @@ use futures::StreamExt;
 use futures::channel::mpsc::UnboundedReceiver;
 use visavis_engine::call::{CloseReason, Intent};
 use visavis_engine::report::CallReport;
-use visavis_engine::signaling::RoomCode;
+use visavis_engine::signaling::Invitation;
 use visavis_engine::transport::{IceServer, TransportConfig};
-use visavis_engine::{Call, CallConfig, Event, Sinks, SoundSettings, VideoSettings, WebSocketConnector, server_url};
-use visavis_server::Embedded;
+use visavis_engine::{
+    Call, CallConfig, Event, MulticastDns, Nearby, Sinks, SoundSettings, VideoSettings, WebSocketConnector, nearby_url,
+    server_url,
+};
+use visavis_server::{Embedded, Reach};
 
-use super::{Controller, Inner, Shell};
+use super::{Controller, Inner, Shell, server_view};
 use crate::model::Changed;
-use crate::settings::{devices, sound_processing};
-use crate::view::{ErrorView, IceServerView, SettingsView};
+use crate::settings::{devices, in_network, sound_processing};
+use crate::view::{ErrorView, IceServerView, ServerKind, ServerView, SettingsView};
 
 /// A call that has begun.
 struct Begun {
     number: u64,
-    /// The server's address in the settings; empty if there is none.
-    named: String,
+    /// The server of the settings.
+    server: ServerView,
 }
 
 /// Where a call begins, and the server that lives as long as the call.
-type Servers = (Vec<String>, Option<Embedded>);
+#[derive(Default)]
+struct Servers {
+    named: Vec<String>,
+    nearby: Nearby,
+    own: Option<Embedded>,
+}
 
 impl<S: Shell> Controller<S> {
     /// Starts a call.
     pub async fn start_call(self: &Arc<Self>) {
-        let Some(Begun { number, named }) = self.begin(None) else { return };
-        let servers = if named.is_empty() { own_server().await } else { named_server(&named) };
+        let Some(Begun { number, server }) = self.begin(None) else { return };
+        let servers = match server.kind {
+            ServerKind::Network => own_server(Reach::Network).await,
+            ServerKind::Machine => own_server(Reach::Machine).await,
+            ServerKind::Custom => named_server(&server.url),
+        };
         match servers {
             Ok(servers) => self.launch(number, Intent::Create, servers),
             Err(text) => self.fail(number, "no-server", text),
@@ -46,7 +58,7 @@ impl<S: Shell> Controller<S> {
     /// # Errors
     /// When what was typed isn't a code.
     pub fn join_call(self: &Arc<Self>, typed: &str) -> Result<(), ErrorView> {
-        let code = RoomCode::parse(typed).map_err(|error| ErrorView {
+        let code = Invitation::parse(typed).map_err(|error| ErrorView {
             code: "bad-code".to_owned(),
             text: error.to_string(),
             field: Some("code".to_owned()),
@@ -113,35 +125,49 @@ impl<S: Shell> Controller<S> {
         });
     }
 
-    fn join(self: &Arc<Self>, code: RoomCode) {
-        let Some(Begun { number, named }) = self.begin(Some(code.clone())) else { return };
-        let servers = if named.is_empty() { Ok((Embedded::others(), None)) } else { named_server(&named) };
+    fn join(self: &Arc<Self>, invitation: Invitation) {
+        let Some(Begun { number, server }) = self.begin(Some(invitation.clone())) else { return };
+        let nearby = self.nearby(&invitation);
+        let servers = match server.kind {
+            ServerKind::Network | ServerKind::Machine => Ok(Servers::default()),
+            ServerKind::Custom => named_server(&server.url),
+        };
         match servers {
-            Ok((urls, _)) if urls.is_empty() => {
-                let reason = CloseReason::NoSuchRoom { nameplate: code.nameplate().clone() };
-                let hint = "Without a server address in the settings, calls reach this machine only.";
+            Ok(servers) if servers.named.is_empty() && nearby.is_none() => {
+                let reason = CloseReason::NoSuchRoom { nameplate: invitation.code.nameplate().clone() };
+                let hint =
+                    "With no server address and no local network in the settings, calls reach this machine only.";
                 self.fail(number, reason.code(), format!("{reason} {hint}"));
             }
-            Ok(servers) => self.launch(number, Intent::Join(code), servers),
+            Ok(servers) => self.launch(number, Intent::Join(invitation.code), Servers { nearby, ..servers }),
             Err(text) => self.fail(number, "no-server", text),
         }
     }
 
+    /// Who is asked besides the server: whom the code names, other instances on this machine, and whoever is found.
+    fn nearby(&self, invitation: &Invitation) -> Nearby {
+        let settings = self.settings();
+        // Whoever serves a room sees who asks, which relaying is to hide.
+        let named = invitation.address.filter(|_| !settings.relay_only).map(nearby_url);
+        let discovery = in_network(&settings).then(|| Arc::new(MulticastDns) as _);
+        Nearby { known: named.into_iter().chain(Embedded::others()).collect(), discovery }
+    }
+
     /// `None` while another call goes on.
-    fn begin(&self, code: Option<RoomCode>) -> Option<Begun> {
+    fn begin(&self, code: Option<Invitation>) -> Option<Begun> {
         self.change(|inner| {
             if !inner.model.is_over() {
                 return (None, Changed::NOTHING);
             }
             self.feeds.remote.clear();
             self.feeds.own.clear();
-            let named = inner.settings.server.trim().to_owned();
-            inner.model.begin(code, inner.media, named.is_empty());
-            inner.model.set_confidants(inner.settings.relay_only, !named.is_empty());
+            let server = server_view(&inner.settings);
+            inner.model.begin(code, inner.media, server.kind);
+            inner.model.set_confidants(inner.settings.relay_only, server.kind == ServerKind::Custom);
             inner.running.number += 1;
             inner.running.call = None;
             inner.running.report = Some(CallReport::new(Instant::now(), SystemTime::now()));
-            (Some(Begun { number: inner.running.number, named }), Changed::ALL)
+            (Some(Begun { number: inner.running.number, server }), Changed::ALL)
         })
     }
 
@@ -155,18 +181,21 @@ impl<S: Shell> Controller<S> {
         });
     }
 
-    fn launch(self: &Arc<Self>, number: u64, intent: Intent, (servers, embedded): Servers) {
+    fn launch(self: &Arc<Self>, number: u64, intent: Intent, servers: Servers) {
+        let Servers { named, nearby, own } = servers;
+        let address = own.as_ref().and_then(|own| own.addresses().first().copied());
         let events = self.change(|inner| {
             if inner.running.number != number {
                 return (None, Changed::NOTHING);
             }
             // One step with the number, the devices and what is muted: none of them can change in between.
             let started = self
-                .config(inner, intent, servers)
+                .config(inner, intent, named, nearby)
                 .and_then(|config| visavis_engine::start(&self.host, config).map_err(|error| error.to_string()));
             match started {
                 Ok((call, events)) => {
                     inner.running.call = Some(call);
+                    inner.model.serves_at(address);
                     (Some(events), Changed::NOTHING)
                 }
                 Err(cause) => {
@@ -178,17 +207,24 @@ impl<S: Shell> Controller<S> {
             }
         });
         if let Some(events) = events {
-            tokio::spawn(Arc::clone(self).follow(number, events, embedded));
+            tokio::spawn(Arc::clone(self).follow(number, events, own));
         }
     }
 
-    fn config(&self, inner: &Inner, intent: Intent, servers: Vec<String>) -> Result<CallConfig, String> {
+    fn config(
+        &self,
+        inner: &Inner,
+        intent: Intent,
+        servers: Vec<String>,
+        nearby: Nearby,
+    ) -> Result<CallConfig, String> {
         let settings = &inner.settings;
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| error.to_string())?;
         Ok(CallConfig {
             intent,
             servers,
+            nearby,
             connector: Arc::new(WebSocketConnector),
             transport: TransportConfig {
                 ice_servers: ice_servers(settings),
@@ -253,20 +289,20 @@ pub(super) fn ice_servers(settings: &SettingsView) -> Vec<IceServer> {
     settings.ice_servers.iter().map(server).collect()
 }
 
-async fn own_server() -> Result<Servers, String> {
-    let server = Embedded::start(true).await.map_err(|error| {
+async fn own_server(reach: Reach) -> Result<Servers, String> {
+    let server = Embedded::start(reach).await.map_err(|error| {
         format!(
             "Visavis couldn't start the server of this call: {error}. Try again, or set a server's address in the \
              settings."
         )
     })?;
-    Ok((vec![server.url().to_owned()], Some(server)))
+    Ok(Servers { named: vec![server.url()], own: Some(server), ..Servers::default() })
 }
 
 fn named_server(named: &str) -> Result<Servers, String> {
     let url = server_url(named)
         .map_err(|error| format!("The server in the settings can't be used: {error}. Correct it in the settings."))?;
-    Ok((vec![url], None))
+    Ok(Servers { named: vec![url], ..Servers::default() })
 }
 
 #[cfg(test)]
@@ -279,15 +315,15 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_cancel_while_preparing_holds() {
         let ann = App::new().await;
-        let Begun { number, named } = ann.controller.begin(None).unwrap();
-        assert_eq!((ann.call().phase, named.as_str()), (CallPhase::Preparing, ""));
+        let Begun { number, server } = ann.controller.begin(None).unwrap();
+        assert_eq!((ann.call().phase, server.kind), (CallPhase::Preparing, ServerKind::Machine));
         ann.controller.set_camera(false);
         assert!(!ann.last_shown().local.camera);
         ann.controller.hang_up();
         assert_eq!(ann.last_shown().phase, CallPhase::Idle);
 
         // The server and the failure that come now are those of nobody.
-        ann.controller.launch(number, Intent::Create, own_server().await.unwrap());
+        ann.controller.launch(number, Intent::Create, own_server(Reach::Machine).await.unwrap());
         ann.controller.fail(number, "no-server", String::new());
         assert_eq!(ann.call().phase, CallPhase::Idle);
         assert!(ann.controller.lock().running.call.is_none());

@@ -149,8 +149,8 @@ mod tests {
         let ann = App::new().await;
         ann.controller.check_servers(&with(&[], "")).unwrap();
         assert!(ann.checks().await.last().unwrap().remark.as_ref().unwrap().contains("no server to ask"));
-        let server = Embedded::start(false).await.unwrap();
-        ann.controller.check_servers(&with(&[], server.url())).unwrap();
+        let server = Embedded::start(visavis_server::Reach::Process).await.unwrap();
+        ann.controller.check_servers(&with(&[], &server.url())).unwrap();
         assert!(ann.checks().await.last().unwrap().remark.as_ref().unwrap().contains("neither STUN nor TURN"));
         ann.controller.check_servers(&with(&[], "ws://127.0.0.1:9")).unwrap();
         assert!(ann.checks().await.last().unwrap().remark.as_ref().unwrap().contains("can't be asked"));

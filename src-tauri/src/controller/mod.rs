@@ -16,7 +16,7 @@ use visavis_engine::report::CallReport;
 use visavis_engine::{Call, Host};
 
 use crate::model::{Changed, Model};
-use crate::settings::{Loaded, SettingsFiles, devices, sound_processing, validate};
+use crate::settings::{Loaded, SettingsFiles, devices, in_network, sound_processing, validate};
 use crate::video::{Feeds, VideoServer};
 use crate::view::{
     AppView, CallView, ConnectionView, DeviceView, DevicesView, ErrorView, NoticeAction, QualityView, ServerKind,
@@ -259,7 +259,11 @@ fn store<S: Shell>(
 
 fn server_view(settings: &SettingsView) -> ServerView {
     let url = settings.server.trim().to_owned();
-    let kind = if url.is_empty() { ServerKind::Embedded } else { ServerKind::Custom };
+    let kind = match url.as_str() {
+        "" if in_network(settings) => ServerKind::Network,
+        "" => ServerKind::Machine,
+        _ => ServerKind::Custom,
+    };
     ServerView { kind, url }
 }
 

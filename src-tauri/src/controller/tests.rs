@@ -120,7 +120,7 @@ impl App {
 
     async fn code(&self) -> String {
         self.until("waiting", |call| {
-            let CallPhase::Waiting { code, local_only: true, .. } = &call.phase else { return None };
+            let CallPhase::Waiting { code, reach: ServerKind::Machine, .. } = &call.phase else { return None };
             Some(code.clone())
         })
         .await
@@ -142,7 +142,9 @@ impl App {
 }
 
 fn synthetic() -> SettingsView {
-    SettingsView { camera: "test".into(), microphone: "test".into(), speaker: "silence".into(), ..defaults() }
+    let devices = SettingsView { camera: "test".into(), microphone: "test".into(), ..defaults() };
+    // What is tested here stays on this machine.
+    SettingsView { speaker: "silence".into(), local_network: false, ..devices }
 }
 
 fn read(path: &Path) -> Value {
@@ -237,8 +239,8 @@ async fn two_presses_start_one_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_that_leads_nowhere_can_be_tried_again() {
     // A server of its own: those of other tests come and go.
-    let server = visavis_server::Embedded::start(false).await.unwrap();
-    let settings = SettingsView { server: server.url().to_owned(), ..synthetic() };
+    let server = visavis_server::Embedded::start(visavis_server::Reach::Process).await.unwrap();
+    let settings = SettingsView { server: server.url(), ..synthetic() };
     let ann = App::with_file(&Value::Object(to_map(&settings))).await;
     assert_eq!(ann.controller.join_call("tulip").unwrap_err().field.as_deref(), Some("code"));
     assert!(is_idle(&ann.call().phase));

@@ -5,7 +5,7 @@ use visavis_engine::{Path, PathEnd};
 
 use super::devices::sentence;
 use super::{Changed, Model};
-use crate::view::{CallPhase, ConnectionView, PathKind, PathView, PeerState, Side, SignalingState};
+use crate::view::{CallPhase, ConnectionView, PathKind, PathView, PeerState, ServerKind, Side, SignalingState};
 
 /// The code of the notice that the server is gone.
 const SERVER: &str = "server";
@@ -75,7 +75,7 @@ impl Model {
     pub(super) const fn side(&self) -> Side {
         match self.connection.signaling {
             // The server went with the app of whoever started the call: that says nothing of a network.
-            _ if self.local_only => Side::Unknown,
+            _ if !matches!(self.reach, ServerKind::Custom) => Side::Unknown,
             SignalingState::Online => Side::Unknown,
             // Without a way to the server either, it is this machine that has no network.
             SignalingState::Offline | SignalingState::Connecting => Side::Local,

@@ -3,16 +3,17 @@
 mod connection;
 mod devices;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use visavis_engine::call::{self, CallState, CloseReason, MediaState};
-use visavis_engine::signaling::RoomCode;
+use visavis_engine::signaling::Invitation;
 use visavis_engine::{CallStats, Event};
 
 use crate::quality;
 use crate::view::{
     CallPhase, CallView, ConnectionView, EndReason, LocalView, NoticeAction, NoticeView, PeerState, PictureView,
-    QualityView, RemoteView,
+    QualityView, RemoteView, ServerKind,
 };
 
 /// The notice that the other side is a guest in a browser.
@@ -47,10 +48,11 @@ pub struct Model {
     call: CallView,
     connection: ConnectionView,
     quality: QualityView,
-    /// The code, as long as it matters.
-    code: Option<RoomCode>,
+    /// The code, as long as it matters; where this machine serves its room, with the address.
+    code: Option<Invitation>,
     joining: bool,
-    local_only: bool,
+    reach: ServerKind,
+    address: Option<SocketAddr>,
     connected: Option<Instant>,
     /// When the path was lost that is being looked for.
     lost: Option<Instant>,
@@ -73,23 +75,24 @@ impl Model {
             quality: quality::unknown(),
             code: None,
             joining: false,
-            local_only: false,
+            reach: ServerKind::Custom,
+            address: None,
             connected: None,
             lost: None,
             theirs: None,
         }
     }
 
-    /// A call begins: to create a code, or to join with this one. `local_only`: no server address is set.
-    pub fn begin(&mut self, code: Option<RoomCode>, media: MediaState, local_only: bool) {
+    /// A call begins: to create a code, or to join with this one. `reach`: whose server it is.
+    pub fn begin(&mut self, code: Option<Invitation>, media: MediaState, reach: ServerKind) {
         *self = Self::idle();
         self.call.local = local(media);
         // Both are on until the other side says otherwise.
         self.call.remote = RemoteView { microphone: true, camera: true, has_picture: false };
-        self.local_only = local_only;
+        self.reach = reach;
         self.joining = code.is_some();
         self.call.phase = match &code {
-            Some(code) => CallPhase::Joining { code: code.to_string(), ahead: 0 },
+            Some(invitation) => CallPhase::Joining { code: invitation.code.to_string(), ahead: 0 },
             None => CallPhase::Preparing,
         };
         self.code = code;
@@ -99,6 +102,11 @@ impl Model {
     pub const fn set_confidants(&mut self, relay_only: bool, by_server: bool) {
         self.connection.relay_only = relay_only;
         self.connection.by_server = by_server;
+    }
+
+    /// This machine serves the call's room, there.
+    pub const fn serves_at(&mut self, address: Option<SocketAddr>) {
+        self.address = address;
     }
 
     /// The call is over before the engine had anything to do with it.
@@ -134,7 +142,7 @@ impl Model {
 
     /// The code of the call, if it was joined.
     #[must_use]
-    pub fn joined_with(&self) -> Option<&RoomCode> {
+    pub fn joined_with(&self) -> Option<&Invitation> {
         self.code.as_ref().filter(|_| self.joining)
     }
 
@@ -237,7 +245,7 @@ impl Model {
         match state {
             CallState::New => return Changed::NOTHING,
             CallState::Waiting { code } => {
-                self.code = Some(code.clone());
+                self.code = Some(Invitation { code: code.clone(), address: self.address });
                 self.call.phase = self.waiting(false);
             }
             CallState::Verifying if self.joining => return self.on_place_in_line(0),
@@ -313,11 +321,12 @@ impl Model {
     }
 
     fn waiting(&self, knocking: bool) -> CallPhase {
-        CallPhase::Waiting { code: self.code_text(), knocking, local_only: self.local_only }
+        let with_address = self.code.as_ref().filter(|code| code.address.is_some()).map(ToString::to_string);
+        CallPhase::Waiting { code: self.code_text(), knocking, reach: self.reach, with_address }
     }
 
     fn code_text(&self) -> String {
-        self.code.as_ref().map(ToString::to_string).unwrap_or_default()
+        self.code.as_ref().map(|invitation| invitation.code.to_string()).unwrap_or_default()
     }
 }
 

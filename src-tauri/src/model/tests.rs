@@ -6,8 +6,8 @@ use visavis_engine::device::DeviceError;
 use super::*;
 use crate::view::Side;
 
-fn code() -> RoomCode {
-    RoomCode::parse("482713-tulip-orbit").unwrap()
+fn code() -> visavis_engine::signaling::RoomCode {
+    visavis_engine::signaling::RoomCode::parse("482713-tulip-orbit").unwrap()
 }
 
 const ON: MediaState = MediaState { microphone: true, camera: true };
@@ -16,16 +16,27 @@ const ON: MediaState = MediaState { microphone: true, camera: true };
 fn a_call_from_the_code_to_its_end() {
     let now = Instant::now();
     let mut model = Model::idle();
-    model.begin(None, ON, true);
+    model.begin(None, ON, ServerKind::Network);
+    model.serves_at(Some("192.168.1.7:7880".parse().unwrap()));
     model.apply(now, &Event::State(CallState::Waiting { code: code() }));
     assert_eq!(
         model.call(now).phase,
-        CallPhase::Waiting { code: "482713-tulip-orbit".into(), knocking: false, local_only: true }
+        CallPhase::Waiting {
+            code: "482713-tulip-orbit".into(),
+            knocking: false,
+            reach: ServerKind::Network,
+            with_address: Some("482713-tulip-orbit@192.168.1.7:7880".into()),
+        }
     );
     model.apply(now, &Event::State(CallState::Verifying));
     assert_eq!(
         model.call(now).phase,
-        CallPhase::Waiting { code: "482713-tulip-orbit".into(), knocking: true, local_only: true }
+        CallPhase::Waiting {
+            code: "482713-tulip-orbit".into(),
+            knocking: true,
+            reach: ServerKind::Network,
+            with_address: Some("482713-tulip-orbit@192.168.1.7:7880".into()),
+        }
     );
     model.apply(now, &Event::State(CallState::Connected { since: now }));
     let later = now + Duration::from_secs(5);
@@ -39,7 +50,7 @@ fn a_call_from_the_code_to_its_end() {
 fn a_lost_device_is_said_until_there_is_one() {
     let now = Instant::now();
     let mut model = Model::idle();
-    model.begin(Some(code()), ON, false);
+    model.begin(Some(code().into()), ON, ServerKind::Custom);
     let error = DeviceError::None { kind: "camera" };
     model.apply(now, &Event::Device(DeviceReport::Lost { kind: "camera", error }));
     assert_eq!(model.call(now).notices[0].text, "No camera was found. You can talk without it.");
@@ -51,7 +62,7 @@ fn a_lost_device_is_said_until_there_is_one() {
 fn our_own_network_is_named_when_the_server_is_gone_too() {
     let now = Instant::now();
     let mut model = Model::idle();
-    model.begin(Some(code()), ON, false);
+    model.begin(Some(code().into()), ON, ServerKind::Custom);
     model.apply(now, &Event::Signaling(call::SignalingState::Online));
     model.apply(now, &Event::State(CallState::Connected { since: now }));
     model.apply(now, &Event::Signaling(call::SignalingState::Offline { reason: "gone".into() }));
@@ -68,7 +79,7 @@ fn lose(model: &mut Model, kind: &'static str) {
 fn notices_keep_their_places_while_devices_are_tried_again() {
     let now = Instant::now();
     let mut model = Model::idle();
-    model.begin(None, ON, false);
+    model.begin(None, ON, ServerKind::Custom);
     lose(&mut model, "camera");
     lose(&mut model, "microphone");
     let shown = model.call(now);
@@ -80,7 +91,7 @@ fn notices_keep_their_places_while_devices_are_tried_again() {
 #[test]
 fn what_failed_is_said_in_english() {
     let mut model = Model::idle();
-    model.begin(None, ON, false);
+    model.begin(None, ON, ServerKind::Custom);
     for (what, text) in [
         ("video encoder", "The other person can't see you: broken."),
         ("camera", "The camera can't be used: broken."),
@@ -99,7 +110,7 @@ fn whose_network_it_is_follows_the_server() {
         side
     };
     let mut model = Model::idle();
-    model.begin(Some(code()), ON, false);
+    model.begin(Some(code().into()), ON, ServerKind::Custom);
     model.apply(now, &Event::Signaling(call::SignalingState::Online));
     model.apply(now, &Event::State(CallState::Connected { since: now }));
     model.apply(now, &Event::State(CallState::Disconnected { since: now, lost: now }));
@@ -115,7 +126,7 @@ fn whose_network_it_is_follows_the_server() {
 fn a_joiner_sees_the_line() {
     let now = Instant::now();
     let mut model = Model::idle();
-    model.begin(Some(code()), ON, false);
+    model.begin(Some(code().into()), ON, ServerKind::Custom);
     model.apply(now, &Event::InLine { ahead: 2 });
     assert_eq!(model.call(now).phase, CallPhase::Joining { code: "482713-tulip-orbit".into(), ahead: 2 });
     model.apply(now, &Event::State(CallState::Verifying));
@@ -130,7 +141,7 @@ fn a_joiner_sees_the_line() {
 fn the_other_side_is_on_until_it_says_otherwise_and_a_used_code_is_used_up() {
     let now = Instant::now();
     let mut model = Model::idle();
-    model.begin(Some(code()), ON, false);
+    model.begin(Some(code().into()), ON, ServerKind::Custom);
     model.apply(now, &Event::State(CallState::Connected { since: now }));
     assert_eq!(model.call(now).remote, RemoteView { microphone: true, camera: true, has_picture: false });
     lose(&mut model, "camera");
@@ -145,7 +156,7 @@ fn the_other_side_is_on_until_it_says_otherwise_and_a_used_code_is_used_up() {
 fn a_lost_connection_says_since_when() {
     let now = Instant::now();
     let mut model = Model::idle();
-    model.begin(Some(code()), ON, false);
+    model.begin(Some(code().into()), ON, ServerKind::Custom);
     model.apply(now, &Event::State(CallState::Connected { since: now }));
     let lost = now + Duration::from_secs(10);
     model.apply(lost, &Event::State(CallState::Disconnected { since: now, lost }));
@@ -160,7 +171,7 @@ fn a_server_that_isnt_there_is_named_before_the_call_and_no_trouble_in_it() {
     let now = Instant::now();
     let offline = Event::Signaling(call::SignalingState::Offline { reason: "nothing listens there".into() });
     let mut model = Model::idle();
-    model.begin(None, ON, false);
+    model.begin(None, ON, ServerKind::Custom);
     model.apply(now, &offline);
     assert_eq!(model.connection().problem.as_deref(), Some("The server can't be reached: nothing listens there."));
     assert_eq!(model.call(now).notices, []);
@@ -179,7 +190,7 @@ fn a_server_that_isnt_there_is_named_before_the_call_and_no_trouble_in_it() {
 fn guesses_are_told_until_the_other_is_proved() {
     let now = Instant::now();
     let mut model = Model::idle();
-    model.begin(None, ON, false);
+    model.begin(None, ON, ServerKind::Custom);
     model.apply(now, &Event::State(CallState::Waiting { code: code() }));
     model.apply(now, &Event::WrongGuess { left: 2 });
     assert!(model.call(now).notices[0].text.contains("2 tries are left"), "{:?}", model.call(now).notices);
@@ -199,7 +210,7 @@ fn wrong_words_and_a_burnt_code_are_not_sent_again() {
     for reason in [CloseReason::WrongWords, CloseReason::Burnt] {
         let now = Instant::now();
         let mut model = Model::idle();
-        model.begin(Some(code()), ON, false);
+        model.begin(Some(code().into()), ON, ServerKind::Custom);
         model.apply(now, &Event::State(CallState::Closed(reason)));
         assert!(matches!(model.call(now).phase, CallPhase::Ended { can_again: false, .. }));
     }

@@ -23,6 +23,7 @@ pub const VERSION: u64 = 1;
 pub fn defaults() -> SettingsView {
     SettingsView {
         server: String::new(),
+        local_network: true,
         ice_servers: Vec::new(),
         relay_only: false,
         camera: "default".to_owned(),
@@ -32,6 +33,13 @@ pub fn defaults() -> SettingsView {
         reduce_noise: NoiseLevel::Low,
         even_loudness: true,
     }
+}
+
+/// Whether others in the local network may find this machine's calls, and it theirs. Relaying hides this machine's address,
+/// which speaking directly to a neighbour would show.
+#[must_use]
+pub const fn in_network(settings: &SettingsView) -> bool {
+    settings.local_network && !settings.relay_only
 }
 
 /// How the microphone's sound is processed by these settings.
@@ -108,6 +116,7 @@ pub fn from_map(map: &Map<String, Value>) -> (SettingsView, Vec<&'static str>) {
     };
     let text = |value: &Value| value.as_str().map(str::to_owned);
     take("server", &mut |v| text(v).map(|v| settings.server = v));
+    take("localNetwork", &mut |v| v.as_bool().map(|v| settings.local_network = v));
     take("relayOnly", &mut |v| v.as_bool().map(|v| settings.relay_only = v));
     take("camera", &mut |v| text(v).map(|v| settings.camera = v));
     take("microphone", &mut |v| text(v).map(|v| settings.microphone = v));
@@ -190,6 +199,7 @@ mod tests {
                 username: "me".into(),
                 credential: "secret".into(),
             }],
+            local_network: false,
             relay_only: true,
             camera: "front".into(),
             remove_echo: false,

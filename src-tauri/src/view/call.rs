@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::ServerKind;
+
 /// The call, from before it starts until its end has been read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -46,8 +48,12 @@ pub enum CallPhase {
         code: String,
         /// Somebody has typed the code and is being let in.
         knocking: bool,
-        /// The code works on this machine only: the call began without a server address.
-        local_only: bool,
+        /// Where the code is good.
+        reach: ServerKind,
+        /// The code with this machine's address in it, for a network in which nobody is found. `None` where there is none, or
+        /// none is needed.
+        #[ts(type = "string | null")]
+        with_address: Option<String>,
     },
     /// A code was typed here, and its room is being asked for.
     Joining {

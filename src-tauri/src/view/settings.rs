@@ -10,7 +10,7 @@ use ts_rs::TS;
 pub struct ServerView {
     /// Where it comes from.
     pub kind: ServerKind,
-    /// Its address; empty for the embedded one.
+    /// Its address; empty for the app's own.
     pub url: String,
 }
 
@@ -19,8 +19,10 @@ pub struct ServerView {
 #[serde(rename_all = "kebab-case")]
 #[ts(export_to = "view.ts")]
 pub enum ServerKind {
+    /// The app's own, which this machine and the local network reach.
+    Network,
     /// The app's own, which only this machine reaches.
-    Embedded,
+    Machine,
     /// The one in the settings.
     Custom,
 }
@@ -30,8 +32,10 @@ pub enum ServerKind {
 #[serde(rename_all = "camelCase")]
 #[ts(export_to = "view.ts")]
 pub struct SettingsView {
-    /// The address of the server; empty for the embedded one.
+    /// The address of the server; empty for the app's own.
     pub server: String,
+    /// Announce and find calls in the local network. Not with `relay_only`: who is found there is spoken to directly.
+    pub local_network: bool,
     /// STUN and TURN servers besides those that the server offers.
     pub ice_servers: Vec<IceServerView>,
     /// Send media through a relay only, so that the other side never learns this machine's address.

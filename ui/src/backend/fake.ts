@@ -35,12 +35,13 @@ export class FakeBackend implements Backend {
 
   startCall(): Promise<void> {
     return this.#answer("startCall", () => {
-      const localOnly = this.view.server.kind === "embedded";
+      const reach = this.view.server.kind;
+      const withAddress = reach === "network" ? "4827-tulip-orbit@192.168.1.7:7880" : null;
       this.#play([
         { kind: "preparing" },
-        { kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly },
-        { kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly },
-        { kind: "waiting", code: "4827-tulip-orbit", knocking: true, localOnly },
+        { kind: "waiting", code: "4827-tulip-orbit", knocking: false, reach, withAddress },
+        { kind: "waiting", code: "4827-tulip-orbit", knocking: false, reach, withAddress },
+        { kind: "waiting", code: "4827-tulip-orbit", knocking: true, reach, withAddress },
         { kind: "connecting", code: "4827-tulip-orbit" },
         { kind: "connected", sinceMs: 0 },
       ]);
@@ -95,7 +96,8 @@ export class FakeBackend implements Backend {
 
   saveSettings(settings: SettingsView): Promise<SettingsView> {
     return this.#answer("saveSettings", () => {
-      const kind = settings.server === "" ? "embedded" : "custom";
+      const own = settings.localNetwork && !settings.relayOnly ? "network" : "machine";
+      const kind = settings.server === "" ? own : "custom";
       this.view = { ...this.view, settings, server: { kind, url: settings.server } };
       return settings;
     });

@@ -33,6 +33,7 @@ export const idle: AppView = {
   },
   settings: {
     server: "",
+    localNetwork: true,
     iceServers: [],
     relayOnly: false,
     byServer: false,
@@ -43,7 +44,7 @@ export const idle: AppView = {
     reduceNoise: "low",
     evenLoudness: true,
   },
-  server: { kind: "embedded", url: "" },
+  server: { kind: "network", url: "" },
   version: "0.1.0",
   profile: null,
 };
@@ -74,6 +75,9 @@ export const goodQuality: QualityView = {
   fps: 30,
   details: goodDetails,
 };
+
+/** The code with an address in it. */
+const withAddress = "4827-tulip-orbit@192.168.1.7:7880";
 
 function at(phase: CallPhase, call: Partial<CallView> = {}): AppView {
   return { ...idle, call: { ...idle.call, phase, ...call } };
@@ -116,20 +120,27 @@ export const scenes: Record<string, AppView> = {
       byServer: false,
     },
   },
-  waiting: at({ kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: true }),
+  machine: at({
+    kind: "waiting",
+    code: "4827-tulip-orbit",
+    knocking: false,
+    reach: "machine",
+    withAddress: null,
+  }),
+  waiting: at({ kind: "waiting", code: "4827-tulip-orbit", knocking: false, reach: "network", withAddress }),
   "sound-only": at(
-    { kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: true },
+    { kind: "waiting", code: "4827-tulip-orbit", knocking: false, reach: "machine", withAddress: null },
     {
       local: { ...idle.call.local, camera: false, hasCamera: false, cameraName: "" },
       notices: [{ code: "no-camera", text: "No camera was found; the call has sound only.", action: "open-settings" }],
     },
   ),
   private: at(
-    { kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: true },
+    { kind: "waiting", code: "4827-tulip-orbit", knocking: false, reach: "machine", withAddress: null },
     { local: { ...idle.call.local, microphone: false, camera: false } },
   ),
   "no-devices": at(
-    { kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: true },
+    { kind: "waiting", code: "4827-tulip-orbit", knocking: false, reach: "machine", withAddress: null },
     {
       local: { ...idle.call.local, hasMicrophone: false, hasCamera: false },
       notices: [
@@ -139,10 +150,10 @@ export const scenes: Record<string, AppView> = {
     },
   ),
   words: {
-    ...at({ kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: false }),
+    ...at({ kind: "waiting", code: "4827-tulip-orbit", knocking: false, reach: "custom", withAddress: null }),
     server: { kind: "custom", url: "wss://calls.example.org" },
   },
-  knocking: at({ kind: "waiting", code: "4827-tulip-orbit", knocking: true, localOnly: true }),
+  knocking: at({ kind: "waiting", code: "4827-tulip-orbit", knocking: true, reach: "network", withAddress }),
   joining: at({ kind: "joining", code: "4827-tulip-orbit", ahead: 0 }),
   "in-line": at({ kind: "joining", code: "4827-tulip-orbit", ahead: 2 }),
   connecting: at({ kind: "connecting", code: "4827-tulip-orbit" }),
@@ -223,7 +234,7 @@ export const scenes: Record<string, AppView> = {
     canAgain: false,
   }),
   guessed: at(
-    { kind: "waiting", code: "4827-tulip-orbit", knocking: false, localOnly: false },
+    { kind: "waiting", code: "4827-tulip-orbit", knocking: false, reach: "custom", withAddress: null },
     {
       notices: [
         {

@@ -46,9 +46,14 @@ code: string,
  */
 knocking: boolean, 
 /**
- * The code works on this machine only: the call began without a server address.
+ * Where the code is good.
  */
-localOnly: boolean, } | { "kind": "joining", 
+reach: ServerKind, 
+/**
+ * The code with this machine's address in it, for a network in which nobody is found. `None` where there is none, or
+ * none is needed.
+ */
+withAddress: string | null, } | { "kind": "joining", 
 /**
  * The code that was typed, in its written form.
  */
@@ -470,7 +475,7 @@ tookMs: number | null, };
 /**
  * Where the server comes from.
  */
-export type ServerKind = "embedded" | "custom";
+export type ServerKind = "network" | "machine" | "custom";
 
 /**
  * The server that the next call will use.
@@ -481,7 +486,7 @@ export type ServerView = {
  */
 kind: ServerKind, 
 /**
- * Its address; empty for the embedded one.
+ * Its address; empty for the app's own.
  */
 url: string, };
 
@@ -507,9 +512,13 @@ servers: Array<ServerCheckView>, };
  */
 export type SettingsView = { 
 /**
- * The address of the server; empty for the embedded one.
+ * The address of the server; empty for the app's own.
  */
 server: string, 
+/**
+ * Announce and find calls in the local network. Not with `relay_only`: who is found there is spoken to directly.
+ */
+localNetwork: boolean, 
 /**
  * STUN and TURN servers besides those that the server offers.
  */

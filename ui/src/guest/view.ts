@@ -26,6 +26,7 @@ export function idleView(server: string, version: string): AppView {
     settings: {
       ...{
         server,
+        localNetwork: false,
         iceServers: [],
         relayOnly: false,
         byServer: true,
@@ -164,10 +165,10 @@ export class CallModel {
       case "new":
         return [];
       case "waiting":
-        return this.#phase({ kind: "waiting", code: this.code, knocking: false, localOnly: false });
+        return this.#phase({ kind: "waiting", code: this.code, knocking: false, reach: "custom", withAddress: null });
       case "verifying":
         if (this.#joining) return this.#phase({ kind: "joining", code: this.code, ahead: 0 });
-        return this.#phase({ kind: "waiting", code: this.code, knocking: true, localOnly: false });
+        return this.#phase({ kind: "waiting", code: this.code, knocking: true, reach: "custom", withAddress: null });
       case "connecting":
         this.withdraw("wrong-guess");
         return this.#phase({ kind: "connecting", code: this.code });

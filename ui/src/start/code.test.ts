@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { codeBlocks, completion, isLink, parseCode, spellCode } from "./code";
+import { codeBlocks, completion, isLink, parseCode, spellCode, written } from "./code";
 
 describe("a typed code", () => {
   it.each([
@@ -17,7 +17,22 @@ describe("a typed code", () => {
     "https://calls.example.org:8443/#4827%20tulip%20orbit",
     "https://calls.example.org/4827-tulip-orbit?from=mail",
   ])("%j is one", (input) => {
-    expect(parseCode(input)).toEqual({ kind: "code", code: "4827-tulip-orbit" });
+    expect(parseCode(input)).toEqual({ kind: "code", code: "4827-tulip-orbit", address: null });
+  });
+
+  it.each([
+    ["4827-tulip-orbit@192.0.2.7:7880", "192.0.2.7:7880"],
+    ["4827 Tulip orb @ 192.0.2.7. ", "192.0.2.7"],
+    ["4827-tulip-orbit@\n192.0.2.7:4711)", "192.0.2.7:4711"],
+    ["4827-tulip-orbit\u200b@192.0.2.7\u200b:4711", "192.0.2.7:4711"],
+    ["4827-tulip-orbit@[2001:DB8::7]:4711", "[2001:db8::7]:4711"],
+    ["4827-tulip-orbit@[2001:db8::7]", "[2001:db8::7]"],
+    ["4827-tulip-orbit@2001:db8::7", "2001:db8::7"],
+    ["visavis://4827-tulip-orbit@192.0.2.7:4711", "192.0.2.7:4711"],
+    ["https://calls.example.org/#4827-tulip-orbit@[2001:db8::7]:4711", "[2001:db8::7]:4711"],
+  ])("%j says where it is good", (input, address) => {
+    expect(parseCode(input)).toEqual({ kind: "code", code: "4827-tulip-orbit", address });
+    expect(parseCode(written("4827-tulip-orbit", address))).toEqual(parseCode(input));
   });
 
   it.each([
@@ -30,6 +45,11 @@ describe("a typed code", () => {
     ["4827-tulip", { kind: "one-word" }],
     ["4827-tulip-orbit-waffle", { kind: "many-words" }],
     ["4827-tulip-€", { kind: "characters" }],
+    ["4827-tulip-orbit@", { kind: "address", address: "" }],
+    ["4827-tulip-orbit@calls.example.org", { kind: "address", address: "calls.example.org" }],
+    ["4827-tulip-orbit@192.0.2", { kind: "address", address: "192.0.2" }],
+    ["4827-tulip-orbit@192.0.2.7@192.0.2.8", { kind: "address", address: "192.0.2.7@192.0.2.8" }],
+    ["@192.0.2.7", { kind: "number" }],
     ["4827-tulpi-orbit", { kind: "unknown", word: "tulpi", near: ["tulip"] }],
     ["4827-tulip-xqxqxq", { kind: "unknown", word: "xqxqxq", near: [] }],
     ["4827-tu-orbit", { kind: "uncertain", word: "tu", fits: ["tubular", "tugboat", "tulip"] }],

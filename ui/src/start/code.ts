@@ -1,33 +1,48 @@
 /** Room codes as people type, paste and read them: `4827-tulip-orbit`. Whether a room exists is for the server to say. */
 import { WORDS } from "../bindings/code";
 
-export type ParsedCode = { kind: "empty" } | { kind: "invalid"; why: CodeProblem } | { kind: "code"; code: string };
+export type ParsedCode =
+  | { kind: "empty" }
+  | { kind: "invalid"; why: CodeProblem }
+  /** With the address that a longer code has behind an `@`. */
+  | { kind: "code"; code: string; address: string | null };
 
 /** What is wrong with a code, for the catalogue to put in words. */
 export type CodeProblem =
   | { kind: "characters" | "number" | "no-words" | "one-word" | "many-words" }
+  | { kind: "address"; address: string }
   | { kind: "unknown"; word: string; near: string[] }
   | { kind: "uncertain"; word: string; fits: string[] };
 
 const DIGITS = /^\d{4,9}$/;
+/** IPv4, or IPv6 with or without the brackets that it needs before a port. What the numbers may be is for the app to say. */
+const ADDRESS = /^(\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?|\[[\da-f:.]+\](:\d{1,5})?|[\da-f]*:[\da-f:.]*:[\da-f.]*)$/i;
+/** What stands around a text that was copied. */
+const AROUND = /[\s\p{Cf}]|[.,;)/>]+\s*$/gu;
+/** How much of what can't be read is shown again, characters. */
+const SHOWN = 24;
 /** How many words are named where several would do. */
 const EXAMPLES = 3;
 
 /**
  * Reads a code, however it is spaced or cased, with words cut to the letters that make them certain, also out of a pasted
- * link: `visavis://…` or `https://host/#4827-tulip-orbit`.
+ * link: `visavis://…` or `https://host/#4827-tulip-orbit`. A longer code says behind an `@` where it is good:
+ * `4827-tulip-orbit@192.0.2.7:7880`.
  */
 export function parseCode(input: string): ParsedCode {
   const typed = input.normalize("NFKC").trim();
   if (typed === "") return { kind: "empty" };
-  const parts = split((fromLink(typed) ?? typed).toLowerCase());
+  const [shorter = "", ...behind] = (fromLink(typed) ?? typed).toLowerCase().split("@");
+  const address = behind.length === 0 ? null : behind.join("@").replace(AROUND, "");
+  if (address !== null && !ADDRESS.test(address)) return invalid({ kind: "address", address: address.slice(0, SHOWN) });
+  const parts = split(shorter);
   if (parts === null) return invalid({ kind: "characters" });
   const words = parts.filter((part) => !/^\d/.test(part));
   const number = parts.slice(0, parts.length - words.length).join("");
   const inOrder = parts.slice(parts.length - words.length).every((part) => words.includes(part));
   if (!inOrder || !DIGITS.test(number)) return invalid({ kind: "number" });
   const found = findWords(words);
-  return Array.isArray(found) ? { kind: "code", code: [number, ...found].join("-") } : invalid(found);
+  return Array.isArray(found) ? { kind: "code", code: [number, ...found].join("-"), address } : invalid(found);
 }
 
 /** What the word under way may become: the words that fit, and the whole text if there is only one. */
@@ -70,7 +85,7 @@ function findWord(word: string): string | CodeProblem {
   const [only] = fits;
   if (only !== undefined && fits.length === 1) return only;
   if (only !== undefined) return { kind: "uncertain", word, fits: fits.slice(0, EXAMPLES) };
-  return { kind: "unknown", word: word.slice(0, 24), near: near(word) };
+  return { kind: "unknown", word: word.slice(0, SHOWN), near: near(word) };
 }
 
 /** Two words with nothing between them. No word begins with another, so there is one way to cut them at most. */
@@ -106,6 +121,11 @@ function slips(one: string, other: string): number {
     [before, last] = [last, row];
   }
   return last[other.length] ?? 0;
+}
+
+/** A code as it is passed on: with its address, if it has one. */
+export function written(code: string, address: string | null): string {
+  return address === null ? code : `${code}@${address}`;
 }
 
 /** Whether a pasted text is a link, and so should be shown as the code in it. */

@@ -16,7 +16,7 @@ use visavis_signaling::{Entropy, Fingerprint, Role, RoomCode};
 use crate::control::{ControlMessage, MediaState};
 use crate::input::{CallEvent, Command, Input, Intent, Output};
 use crate::link::Link;
-use crate::state::{CallState, CloseReason, SignalingState};
+use crate::state::{CallState, CloseReason};
 use crate::timers::{Timer, Timers};
 
 /// What a session is made from.
@@ -24,8 +24,11 @@ use crate::timers::{Timer, Timers};
 pub struct SessionConfig {
     /// What the person wants.
     pub intent: Intent,
-    /// How many servers may be asked; at least one. A joiner asks each in turn until one knows the code.
+    /// How many servers may be asked; at least one, unless `nearby`. A joiner asks each in turn until one knows the code.
     pub servers: usize,
+    /// Joiner: the servers are those of the local network, and more of them may be found ([`Input::ServerFound`]) for as long
+    /// as [`Timer::Search`] runs. None of them is waited for.
+    pub nearby: bool,
     /// Of our DTLS certificate.
     pub fingerprint: Fingerprint,
     /// What we send from the start.
@@ -51,9 +54,14 @@ pub struct Session {
     config: SessionConfig,
     role: Role,
     client: Client,
+    /// The server that is asked, or the next one to be, if there is nobody to ask.
     server: usize,
+    /// How many are known.
+    servers: usize,
     /// Whether the present server has answered at all.
     reached: bool,
+    /// Whether one of the local network hasn't.
+    silent: bool,
     code: Option<RoomCode>,
     /// What is secret of this call comes from here.
     entropy: Entropy,
@@ -77,12 +85,14 @@ impl Session {
             Intent::Join(code) => (Role::Joiner, Some(code.clone())),
         };
         let mut session = Self {
-            client: server::new_client(now, &config),
+            client: Client::of_none(),
             media: config.media,
             config,
             role,
             server: 0,
+            servers: 0,
             reached: false,
+            silent: false,
             code,
             entropy,
             guesses: Vec::new(),
@@ -94,7 +104,7 @@ impl Session {
             outputs: VecDeque::new(),
         };
         session.event(CallEvent::State(CallState::New));
-        session.event(CallEvent::Signaling(SignalingState::Connecting));
+        session.begin(now);
         session.drain_client(now);
         session
     }
@@ -145,6 +155,7 @@ impl Session {
                 self.client.handle_input(now, server::client_input(input));
                 self.mend_if_due(now);
             }
+            Input::ServerFound => self.server_found(now),
             Input::Transport { generation, input } => {
                 if self.link().is_some_and(|link| link.generation == generation) {
                     self.on_transport(now, input);
@@ -181,6 +192,8 @@ impl Session {
     fn on_timer(&mut self, now: Instant, timer: Timer) {
         self.event(CallEvent::Deadline(timer));
         match (timer, self.role) {
+            (Timer::Search, _) => self.search_over(now),
+            (Timer::Reach, _) => self.out_of_reach(now),
             (Timer::Exchange, Role::Creator) => self.dismiss(now),
             (Timer::Exchange, Role::Joiner) => self.close(now, CloseReason::NoAnswer),
             (Timer::Connecting, _) => {

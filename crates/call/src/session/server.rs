@@ -12,6 +12,9 @@ use crate::link::Step;
 use crate::state::{CloseReason, SignalingState};
 use crate::timers::Timer;
 
+/// Servers of the local network that are asked for one code: with [`Timer::Reach`] for each, who has a wrong code is told so
+/// within a quarter of a minute whatever is announced there.
+const MOST_SERVERS: usize = 8;
 /// A server that names more is taken at its first ones: each is asked from each of our addresses.
 const MAX_ICE_SERVERS: usize = 8;
 
@@ -55,13 +58,14 @@ impl Session {
 
     fn on_online(&mut self) {
         self.reached = true;
+        self.timers.stop(Timer::Reach);
         self.event(CallEvent::Signaling(SignalingState::Online));
     }
 
     fn on_offline(&mut self, now: Instant, reason: String) {
         self.event(CallEvent::Signaling(SignalingState::Offline { reason: reason.clone() }));
-        // One of several that isn't there at all isn't waited for; the last one is.
-        if !self.reached && self.has_next_server() {
+        // One of several that isn't there at all isn't waited for; the last one is, unless it is one of the local network.
+        if !self.reached && (self.has_next_server() || self.is_searching()) {
             self.try_next_server(now, CloseReason::ServerUnreachable { reason });
         }
     }
@@ -118,19 +122,92 @@ impl Session {
         }
     }
 
-    fn has_next_server(&self) -> bool {
-        self.role == Role::Joiner && matches!(self.state, State::New) && self.server + 1 < self.config.servers
+    // ── which server ────────────────────────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.servers = self.config.servers;
+        if self.config.nearby {
+            self.timers.start(Timer::Search, now);
+        }
+        if self.servers > 0 {
+            self.ask(now);
+        }
     }
 
-    fn try_next_server(&mut self, now: Instant, otherwise: CloseReason) {
-        if !self.has_next_server() {
-            self.close(now, otherwise);
-            return;
-        }
-        self.server += 1;
+    /// Asks the server whose turn it is.
+    fn ask(&mut self, now: Instant) {
         self.reached = false;
         self.client = new_client(now, &self.config);
+        if self.config.nearby {
+            self.timers.start(Timer::Reach, now);
+        }
         self.event(CallEvent::Signaling(SignalingState::Connecting));
+    }
+
+    fn is_choosing(&self) -> bool {
+        self.role == Role::Joiner && matches!(self.state, State::New)
+    }
+
+    fn has_next_server(&self) -> bool {
+        self.is_choosing() && self.server + 1 < self.servers
+    }
+
+    fn is_searching(&self) -> bool {
+        self.is_choosing() && self.config.nearby
+    }
+
+    /// The present server is of no use. In the local network another may be found yet.
+    fn try_next_server(&mut self, now: Instant, otherwise: CloseReason) {
+        if !self.is_choosing() {
+            return self.close(now, otherwise);
+        }
+        self.silent |= !self.reached;
+        if self.has_next_server() {
+            self.server += 1;
+            return self.ask(now);
+        }
+        if !self.timers.is_running(Timer::Search) {
+            let reason = if self.config.nearby { self.nobody_near(otherwise) } else { otherwise };
+            return self.close(now, reason);
+        }
+        self.server = self.servers;
+        self.timers.stop(Timer::Reach);
+        // Its socket goes with it, whatever it is just doing.
+        self.client.handle_input(now, ClientInput::Leave(String::new()));
+    }
+
+    pub(super) fn server_found(&mut self, now: Instant) {
+        if !self.is_searching() || self.servers >= MOST_SERVERS {
+            return;
+        }
+        self.servers += 1;
+        if self.client.has_ended() {
+            self.ask(now);
+        }
+    }
+
+    /// Whoever is being asked is still waited for.
+    pub(super) fn search_over(&mut self, now: Instant) {
+        if self.is_searching() && self.client.has_ended() {
+            let reason = "nobody there says that there is a call".to_owned();
+            let nobody = self.nobody_near(CloseReason::ServerUnreachable { reason });
+            self.close(now, nobody);
+        }
+    }
+
+    /// What it means for the local network as a whole that its servers were of no use.
+    fn nobody_near(&self, reason: CloseReason) -> CloseReason {
+        match (&self.code, reason) {
+            (Some(code), CloseReason::NoSuchRoom { .. } | CloseReason::ServerUnreachable { .. }) => {
+                CloseReason::NobodyNear { nameplate: code.nameplate().clone(), silent: self.silent }
+            }
+            (_, reason) => reason,
+        }
+    }
+
+    pub(super) fn out_of_reach(&mut self, now: Instant) {
+        let reason = "it didn't answer".to_owned();
+        self.try_next_server(now, CloseReason::ServerUnreachable { reason });
     }
 
     // ── what the other side says through the server ─────────────────────────────────────────────────────────────

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use visavis_call::{
-    CallEvent, CallState, Command, Input, Intent, Output, PeerState, Session, SocketInput, TransportInput,
+    CallEvent, CallState, Command, Input, Intent, Output, PeerState, Session, SessionConfig, SocketInput,
+    TransportInput,
 };
 use visavis_signaling::random::SplitMix;
 use visavis_signaling::server::{ConnectionId, Limits, Rooms, RoomsInput};
@@ -99,9 +100,26 @@ impl World {
 
     /// Somebody who knows these servers, in this order.
     pub fn add(&mut self, intent: Intent, servers: &[usize]) -> usize {
+        let config = config(intent, number(self.parties.len()), servers.len());
+        self.add_with(config, servers)
+    }
+
+    /// Somebody who searches the local network, and knows these servers in it from the start.
+    pub fn search(&mut self, code: RoomCode, servers: &[usize]) -> usize {
+        let config = config(Intent::Join(code), number(self.parties.len()), servers.len());
+        self.add_with(SessionConfig { nearby: true, ..config }, servers)
+    }
+
+    /// What a search finds.
+    pub fn found(&mut self, who: usize, server: usize) {
+        self.parties[who].servers.push(server);
+        self.input(who, Input::ServerFound);
+    }
+
+    fn add_with(&mut self, config: SessionConfig, servers: &[usize]) -> usize {
         let who = self.parties.len();
-        let number = number(who);
-        let session = Session::new(self.now, config(intent.clone(), number, servers.len()), entropy(number));
+        let intent = config.intent.clone();
+        let session = Session::new(self.now, config, entropy(number(who)));
         self.parties.push(Party {
             session,
             intent,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
-use visavis_call::{CallEvent, CallState, Command, Input, Output, SocketAction, TransportAction};
+use visavis_call::{CallEvent, CallState, Command, Output, SocketAction, Timer, TransportAction, Way};
 use visavis_device::CameraChoice;
 use visavis_transport::local_addresses;
 
@@ -21,63 +21,89 @@ pub(super) const SOCKET_QUEUE: usize = 16;
 
 impl CallLoop {
     pub(super) fn perform(&mut self) {
-        while let Some(output) = self.session.poll_output() {
+        while let Some((way, output)) = self.session.poll_output() {
             match output {
-                Output::Socket(action) => self.on_socket_action(action),
-                Output::Transport { generation, action } => self.on_transport_action(generation, action),
+                Output::Socket(action) => self.on_socket_action(way, action),
+                Output::Transport { generation, action } => self.on_transport_action(way, generation, action),
                 Output::Event(event) => self.on_call_event(event),
             }
         }
     }
 
-    fn on_socket_action(&mut self, action: SocketAction) {
+    fn on_socket_action(&mut self, way: Way, action: SocketAction) {
         match action {
-            SocketAction::Connect { server } => {
-                self.sockets += 1;
-                let number = self.sockets;
-                let (sender, mut inputs) = mpsc::channel(SOCKET_QUEUE);
-                let mut events = self.socket_events.clone();
-                let url = self.wiring.servers.get(server).map_or("", String::as_str);
-                self.socket = Some(self.wiring.connector.connect(&self.wiring.host, url, sender));
-                self.wiring.host.spawn(async move {
-                    while let Some(input) = inputs.next().await {
-                        // A loop that has ended wants nothing.
-                        let _ = events.send((number, input)).await;
-                    }
-                });
-            }
+            SocketAction::Connect { server } => self.connect(way, server),
             SocketAction::Send(text) => {
-                if let Some(socket) = &self.socket {
+                if let Some(socket) = &self.ends.get(way).socket {
                     // A socket that has just gone says so in its own events.
                     let _ = socket.unbounded_send(text);
                 }
             }
-            SocketAction::Disconnect => self.socket = None,
+            SocketAction::Disconnect => self.ends.of(way).socket = None,
         }
     }
 
-    fn on_transport_action(&mut self, generation: u32, action: TransportAction) {
+    fn connect(&mut self, way: Way, server: usize) {
+        let (sender, mut inputs) = mpsc::channel(SOCKET_QUEUE);
+        let mut events = self.socket_events.clone();
+        let urls = match way {
+            Way::Server => &self.wiring.servers,
+            Way::Nearby => &self.wiring.nearby,
+        };
+        let url = urls.get(server).map_or("", String::as_str);
+        let socket = self.wiring.connector.connect(&self.wiring.host, url, sender);
+        let end = self.ends.of(way);
+        end.socket = Some(socket);
+        end.number += 1;
+        let number = end.number;
+        self.wiring.host.spawn(async move {
+            while let Some(input) = inputs.next().await {
+                // A loop that has ended wants nothing.
+                let _ = events.send((way, number, input)).await;
+            }
+        });
+    }
+
+    fn on_transport_action(&mut self, way: Way, generation: u32, action: TransportAction) {
         if action == TransportAction::Open {
             let Some(events) = self.link_events.clone() else { return };
             let (sender, commands) = mpsc::unbounded();
-            let link =
-                PeerLink { host: self.wiring.host.clone(), generation, config: self.wiring.transport.clone(), events };
-            self.generation = generation;
+            let (host, config) = (self.wiring.host.clone(), self.wiring.transport.clone());
+            let link = PeerLink { host, way, generation, config, events };
             self.wiring.host.spawn(link.run(commands));
-            self.link = Some(sender);
+            let end = self.ends.of(way);
+            (end.generation, end.link) = (generation, Some(sender));
             return;
         }
         let closes = action == TransportAction::Close;
-        self.ask_link(LinkCommand::Action(action));
-        if closes {
-            self.link = None;
-            self.sender = None;
+        let end = self.ends.of(way);
+        if let Some(link) = &end.link {
+            // One that has just ended says so in its own events.
+            let _ = link.unbounded_send(LinkCommand::Action(action));
         }
+        if closes {
+            (end.link, end.media) = (None, None);
+            if self.session.chosen() == Some(way) {
+                self.sender = None;
+            }
+        }
+    }
+
+    /// The media of the way that the call goes is the call's.
+    pub(super) fn take_media(&mut self) {
+        let Some((sender, sources)) = self.session.chosen().and_then(|way| self.ends.of(way).media.take()) else {
+            return;
+        };
+        self.sender = Some(sender);
+        let _ = self.wiring.remote_video.unbounded_send(sources.video);
+        let _ = self.wiring.audio.unbounded_send(AudioCommand::Receive(sources.audio));
     }
 
     fn on_call_event(&mut self, event: CallEvent) {
         match event {
             CallEvent::State(state) => {
+                self.searching &= self.session.chosen().is_none() || state == CallState::New;
+                self.take_media();
                 self.media_follows(&state);
                 self.tell(Event::State(state));
             }
@@ -95,7 +121,10 @@ impl CallLoop {
             CallEvent::Obstacle(obstacle) => self.tell(Event::Obstacle(obstacle)),
             CallEvent::InLine { ahead } => self.tell(Event::InLine { ahead }),
             CallEvent::Dropped { count } => self.tell(Event::Dropped { count }),
-            CallEvent::Deadline(timer) => tracing::debug!(timer = timer.name(), "a deadline has passed"),
+            CallEvent::Deadline(timer) => {
+                self.searching &= timer != Timer::Search;
+                tracing::debug!(timer = timer.name(), "a deadline has passed");
+            }
         }
     }
 
@@ -134,7 +163,7 @@ impl CallLoop {
         let Some(change) = self.network.look(addresses, self.path.as_ref()) else { return };
         if change.some_gone || !matches!(self.session.state(), CallState::Connected { .. }) {
             let changed = Command::NetworkChanged { path_gone: change.path_gone };
-            self.session.handle_input(now, Input::Command(changed));
+            self.session.handle_command(now, &changed);
         }
     }
 
@@ -172,8 +201,9 @@ impl CallLoop {
         let _ = self.wiring.video.unbounded_send(command);
     }
 
+    /// Asks the connection of the way that the call goes.
     pub(super) fn ask_link(&self, command: LinkCommand) {
-        if let Some(link) = &self.link {
+        if let Some(link) = self.session.chosen().and_then(|way| self.ends.get(way).link.as_ref()) {
             // One that has just ended says so in its own events.
             let _ = link.unbounded_send(command);
         }

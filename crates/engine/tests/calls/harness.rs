@@ -17,7 +17,7 @@ use visavis_engine::transport::TransportConfig;
 use visavis_engine::transport::runtime::Runtime;
 use visavis_engine::{
     BoxFuture, Call, CallConfig, CallStats, Connector, DeviceOpener, Devices, Event, FrameSink, Host, MediaThreads,
-    Sinks, SocketSender, SoundSettings, SystemDevices, VideoSettings, start,
+    Nearby, Sinks, SocketSender, SoundSettings, SystemDevices, VideoSettings, start,
 };
 use visavis_testkit::net::{HostRuntime, LinkConfig, SignalingServer, World};
 
@@ -167,6 +167,7 @@ impl Party {
         let config = CallConfig {
             intent,
             servers: vec!["server".to_owned()],
+            nearby: Nearby::default(),
             connector: Arc::new(Wire(server.clone())),
             transport: TransportConfig {
                 bind: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],

@@ -37,6 +37,7 @@ impl Stranger {
     pub(crate) async fn join(world: &World, server: &SignalingServer, intent: Intent) -> Self {
         let certificate = Certificate::generate().unwrap();
         let session = SessionConfig {
+            nearby: false,
             intent,
             servers: 1,
             fingerprint: certificate.fingerprint(),

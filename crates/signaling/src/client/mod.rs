@@ -256,20 +256,7 @@ impl Client {
     /// server that restarts don't all come back at the same moment.
     #[must_use]
     pub fn new(now: Instant, intent: Intent, seed: u64) -> Self {
-        let mut client = Self {
-            link: Link::Pausing,
-            place: Place::Nowhere,
-            token: None,
-            timers: Timers::new(),
-            outputs: VecDeque::new(),
-            jitter: SplitMix::new(seed),
-            attempts: 0,
-            said_online: None,
-            heard: None,
-            last_failure: None,
-            work: None,
-            ignored: 0,
-        };
+        let mut client = Self { link: Link::Pausing, jitter: SplitMix::new(seed), ..Self::of_none() };
         match intent {
             Intent::Create => client.ask(now, None),
             Intent::Knock(nameplate) => client.ask(now, Some(nameplate)),
@@ -277,6 +264,25 @@ impl Client {
         }
         client.connect(now);
         client
+    }
+
+    /// A client that has ended before it began: of no server.
+    #[must_use]
+    pub fn of_none() -> Self {
+        Self {
+            link: Link::Ended,
+            place: Place::Nowhere,
+            token: None,
+            timers: Timers::new(),
+            outputs: VecDeque::new(),
+            jitter: SplitMix::new(0),
+            attempts: 0,
+            said_online: None,
+            heard: None,
+            last_failure: None,
+            work: None,
+            ignored: 0,
+        }
     }
 
     /// Tells the client what happened.
