@@ -96,13 +96,15 @@ impl Ways {
         for way in Way::ALL {
             let (servers, nearby, is_open) = match way {
                 Way::Server => (config.servers, false, config.servers > 0),
-                Way::Nearby => (known, search, joins && (known > 0 || search)),
+                Way::Nearby => (known, true, joins && (known > 0 || search)),
             };
+            let search = nearby && search;
             if is_open {
                 let mut key = [0; 32];
                 entropy.fill(&mut key);
                 let WaysConfig { intent, fingerprint, media, seed, .. } = config.clone();
-                let config = SessionConfig { intent, servers, nearby, fingerprint, media, seed: seed ^ way as u64 };
+                let config =
+                    SessionConfig { intent, servers, nearby, search, fingerprint, media, seed: seed ^ way as u64 };
                 let session = Session::new(now, config, Entropy::new(key));
                 lanes.push(Lane { way, session, signaling: None, peer: None, closed: None });
             }

@@ -226,3 +226,22 @@ fn hanging_up_ends_all_of_it() {
         .filter(|(_, output)| matches!(output, Output::Transport { action: TransportAction::Close, .. }));
     assert_eq!(closes.count(), 1, "the connection that was opened");
 }
+
+/// Instances on this machine that have gone meanwhile aren't waited for, searched or not.
+#[test]
+fn known_servers_that_are_gone_are_not_waited_for() {
+    let config = WaysConfig {
+        intent: Intent::Join(code("123456")),
+        servers: 1,
+        nearby: NearbyServers { known: 1, search: false },
+        fingerprint: fingerprint(1),
+        media: MediaState::default(),
+        seed: 1,
+    };
+    let now = origin();
+    let mut between = Between { now, ways: Ways::new(now, config, entropy(1)), outputs: Vec::new() };
+    between.drain();
+    between.input(Way::Nearby, Input::Socket(SocketInput::Closed { reason: "refused".into() }));
+    between.no_such_room(Way::Server);
+    assert_eq!(between.closed(), Some("no-such-room"));
+}

@@ -36,7 +36,7 @@ struct Captive {
 }
 
 impl Captive {
-    fn new(role: Role) -> Option<Self> {
+    fn new(role: Role, nearby: bool) -> Option<Self> {
         let now = Instant::now();
         let code = RoomCode::parse("123456-tulip-orbit").ok()?;
         let intent = match role {
@@ -44,8 +44,15 @@ impl Captive {
             Role::Joiner => Intent::Join(code.clone()),
         };
         let fingerprint = Fingerprint([0xAB; 32]);
-        let config =
-            SessionConfig { intent, servers: 2, nearby: false, fingerprint, media: MediaState::default(), seed: 1 };
+        let config = SessionConfig {
+            intent,
+            servers: 2,
+            nearby,
+            search: nearby,
+            fingerprint,
+            media: MediaState::default(),
+            seed: 1,
+        };
         let session = Session::new(now, config, Entropy::new([1; 32]));
         let (other, _) = other_side(role, &code);
         let mut captive = Self { session, now, generation: 0, exchange: 0, code, other, seq: 0, role };
@@ -125,6 +132,7 @@ impl Captive {
             'b' => self.body(line),
             'x' => self.relay(text()),
             'o' => self.input(Input::Socket(SocketInput::Opened)),
+            'n' => self.input(Input::ServerFound),
             'c' => self.input(Input::Socket(SocketInput::Closed { reason: text() })),
             'h' => self.input(Input::Command(Command::HangUp)),
             'm' => self.input(Input::Command(Command::Media(MediaState { microphone: true, camera: true }))),
@@ -171,11 +179,12 @@ fn state(number: u64) -> PeerState {
 }
 
 /// Server, peer connection, other side and user, none of them in their right mind, in lines: see `Captive::perform`. A first
-/// character `j` makes it a joiner's call.
+/// character `j` makes it a joiner's call, `n` one by the local network.
 pub(crate) fn session(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let role = if text.starts_with('j') { Role::Joiner } else { Role::Creator };
-    let Some(mut captive) = Captive::new(role) else { return };
+    let nearby = text.starts_with('n');
+    let role = if nearby || text.starts_with('j') { Role::Joiner } else { Role::Creator };
+    let Some(mut captive) = Captive::new(role, nearby) else { return };
     for (what, line) in script::lines(&text).skip(1) {
         captive.perform(what, line);
     }

@@ -26,9 +26,10 @@ pub struct SessionConfig {
     pub intent: Intent,
     /// How many servers may be asked; at least one, unless `nearby`. A joiner asks each in turn until one knows the code.
     pub servers: usize,
-    /// Joiner: the servers are those of the local network, and more of them may be found ([`Input::ServerFound`]) for as long
-    /// as [`Timer::Search`] runs. None of them is waited for.
+    /// Joiner: the servers are those of this machine and the local network. None of them is waited for.
     pub nearby: bool,
+    /// More of those may be found ([`Input::ServerFound`]) for as long as [`Timer::Search`] runs.
+    pub search: bool,
     /// Of our DTLS certificate.
     pub fingerprint: Fingerprint,
     /// What we send from the start.

@@ -65,7 +65,7 @@ impl Session {
     fn on_offline(&mut self, now: Instant, reason: String) {
         self.event(CallEvent::Signaling(SignalingState::Offline { reason: reason.clone() }));
         // One of several that isn't there at all isn't waited for; the last one is, unless it is one of the local network.
-        if !self.reached && (self.has_next_server() || self.is_searching()) {
+        if !self.reached && (self.has_next_server() || self.asks_nearby()) {
             self.try_next_server(now, CloseReason::ServerUnreachable { reason });
         }
     }
@@ -126,7 +126,7 @@ impl Session {
 
     pub(super) fn begin(&mut self, now: Instant) {
         self.servers = self.config.servers;
-        if self.config.nearby {
+        if self.config.search {
             self.timers.start(Timer::Search, now);
         }
         if self.servers > 0 {
@@ -152,7 +152,7 @@ impl Session {
         self.is_choosing() && self.server + 1 < self.servers
     }
 
-    fn is_searching(&self) -> bool {
+    fn asks_nearby(&self) -> bool {
         self.is_choosing() && self.config.nearby
     }
 
@@ -177,7 +177,7 @@ impl Session {
     }
 
     pub(super) fn server_found(&mut self, now: Instant) {
-        if !self.is_searching() || self.servers >= MOST_SERVERS {
+        if !self.config.search || !self.asks_nearby() || self.servers >= MOST_SERVERS {
             return;
         }
         self.servers += 1;
@@ -188,7 +188,7 @@ impl Session {
 
     /// Whoever is being asked is still waited for.
     pub(super) fn search_over(&mut self, now: Instant) {
-        if self.is_searching() && self.client.has_ended() {
+        if self.asks_nearby() && self.client.has_ended() {
             let reason = "nobody there says that there is a call".to_owned();
             let nobody = self.nobody_near(CloseReason::ServerUnreachable { reason });
             self.close(now, nobody);
@@ -199,7 +199,12 @@ impl Session {
     fn nobody_near(&self, reason: CloseReason) -> CloseReason {
         match (&self.code, reason) {
             (Some(code), CloseReason::NoSuchRoom { .. } | CloseReason::ServerUnreachable { .. }) => {
-                CloseReason::NobodyNear { nameplate: code.nameplate().clone(), silent: self.silent }
+                let nameplate = code.nameplate().clone();
+                if self.config.search {
+                    CloseReason::NobodyNear { nameplate, silent: self.silent }
+                } else {
+                    CloseReason::NoSuchRoom { nameplate }
+                }
             }
             (_, reason) => reason,
         }

@@ -48,7 +48,15 @@ pub fn role_of(intent: &Intent) -> Role {
 
 pub fn config(intent: Intent, who: u8, servers: usize) -> SessionConfig {
     let media = MediaState { microphone: true, camera: true };
-    SessionConfig { intent, servers, nearby: false, fingerprint: fingerprint(who), media, seed: u64::from(who) }
+    SessionConfig {
+        intent,
+        servers,
+        nearby: false,
+        search: false,
+        fingerprint: fingerprint(who),
+        media,
+        seed: u64::from(who),
+    }
 }
 
 /// The code with this number and the words that nobody draws by chance.

@@ -107,7 +107,7 @@ impl World {
     /// Somebody who searches the local network, and knows these servers in it from the start.
     pub fn search(&mut self, code: RoomCode, servers: &[usize]) -> usize {
         let config = config(Intent::Join(code), number(self.parties.len()), servers.len());
-        self.add_with(SessionConfig { nearby: true, ..config }, servers)
+        self.add_with(SessionConfig { nearby: true, search: true, ..config }, servers)
     }
 
     /// What a search finds.

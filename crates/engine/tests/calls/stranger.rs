@@ -38,6 +38,7 @@ impl Stranger {
         let certificate = Certificate::generate().unwrap();
         let session = SessionConfig {
             nearby: false,
+            search: false,
             intent,
             servers: 1,
             fingerprint: certificate.fingerprint(),
