@@ -74,8 +74,7 @@ fn where_nobody_is_found_the_code_says_where() {
     }
 }
 
-/// Somebody announces calls without end: at addresses that nobody has, at one where something else listens, at the other's own
-/// machine. The call comes about all the same, as long as few enough lie.
+/// Somebody announces calls at ports where nobody listens. The call comes about all the same.
 #[test]
 fn lies_cost_time_and_nothing_else() {
     let Some(bridge) = Bridge::build("l", Addresses::V4) else { return };
@@ -89,8 +88,8 @@ fn lies_cost_time_and_nothing_else() {
     drop(lies);
 }
 
-/// With a server set that isn't there any more, the local network is a way all the same; and one where nobody waits is told in
-/// the server's words.
+/// With a server set that isn't there any more, the local network is a way all the same; and where nobody waits there either, it is
+/// the missing server that is named.
 #[test]
 fn a_joiner_with_a_server_goes_both_ways() {
     let Some(bridge) = Bridge::build("b", Addresses::Both) else { return };
