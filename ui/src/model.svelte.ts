@@ -1,15 +1,9 @@
 import { errorView, type Backend } from "./backend/backend";
-import type { AppView, CallPhase, ErrorView, NoticeAction, ServersCheckView, SettingsView } from "./bindings/view";
+import type { AppView, ErrorView, NoticeAction, ServersCheckView, SettingsView } from "./bindings/view";
 import { exhaustive } from "./exhaustive";
+import { talking, type PhaseKind } from "./phase";
 import { text } from "./text";
 import { sourceOf, type PictureSource } from "./video/pictures";
-
-type PhaseKind = CallPhase["kind"];
-
-/** Whether the two are in a call, be it one that is just being brought back. */
-function talking(kind: PhaseKind | undefined): boolean {
-  return kind === "connected" || kind === "reconnecting";
-}
 
 /** What the window knows: the newest view models, what is open beside them, and what was refused last. */
 export class Model {

@@ -36,7 +36,6 @@ export const idle: AppView = {
     localNetwork: true,
     iceServers: [],
     relayOnly: false,
-    byServer: false,
     camera: "default",
     microphone: "default",
     speaker: "default",
