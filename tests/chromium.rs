@@ -34,8 +34,10 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 const THEIRS: &str = "theirs";
 /// What our microphone hears: a sine of this pitch, peak 0.25.
 const PITCH_HZ: u32 = 440;
-/// A browser that takes VP8 alone, as some builds of Firefox do.
-const VP8_ALONE: [&str; 1] = ["video/VP8"];
+/// A browser that takes VP8 alone, as Firefox does where it brings no H.264.
+const VP8_ALONE: [&str; 2] = ["video/VP8", "video/rtx"];
+/// A browser that has nothing that we have.
+const VP9_ALONE: [&str; 1] = ["video/VP9"];
 
 /// A server process, and a browser with the page open.
 struct Rig {
@@ -162,12 +164,12 @@ fn number(stats: &Value, name: &str) -> f64 {
     stats[name].as_f64().unwrap_or_default()
 }
 
-/// The browser decodes our pictures: as large as they were sent, in H.264, and they look as they were drawn.
-async fn they_see_us(page: &Page) -> Result<()> {
+/// The browser decodes our pictures: as large as they were sent, in the codec that is to be, and they look as they were drawn.
+async fn they_see_us(page: &Page, codec: &str) -> Result<()> {
     let full = |stats: &Value| number(stats, "frameHeight") >= 720.0 && number(stats, "framesDecoded") >= 30.0;
     let first = theirs(page, "inbound-rtp", "video", full).await?;
     assert_eq!((number(&first, "frameWidth"), number(&first, "frameHeight")), (1280.0, 720.0));
-    assert_eq!(first["codec"], "video/H264");
+    assert_eq!(first["codec"], codec);
     let decoded = number(&first, "framesDecoded");
     theirs(page, "inbound-rtp", "video", |stats| number(stats, "framesDecoded") >= decoded + 30.0).await?;
 
@@ -211,14 +213,15 @@ async fn they_hear_us(page: &Page) -> Result<()> {
     Ok(())
 }
 
-/// We decode the browser's pictures.
-async fn we_see_them(ours: &mut Ours) -> Result<()> {
+/// We decode the browser's pictures, which come in the codec that is to be.
+async fn we_see_them(ours: &mut Ours, page: &Page, codec: &str) -> Result<()> {
     let first = ours.stats("30 of the browser's pictures", |stats| stats.inbound.frames_decoded >= 30).await?;
     let decoded = first.inbound.frames_decoded;
     let enough = |stats: &CallStats| stats.inbound.frames_decoded >= decoded + 30 && stats.inbound.frame_width >= 320;
     let more = ours.stats("more of the browser's pictures", enough).await?;
     let (width, height) = (more.inbound.frame_width, more.inbound.frame_height);
     assert_eq!(width * 9, height * 16, "{width}×{height} isn't the shape that was asked of the browser's camera");
+    assert_eq!(page.stats(THEIRS, "outbound-rtp", "video").await?["codec"], codec);
     Ok(())
 }
 
@@ -263,12 +266,12 @@ async fn they_see_us_again(page: &Page) -> Result<()> {
     Ok(())
 }
 
-async fn a_whole_conversation(ours: &mut Ours, page: &Page) -> Result<()> {
+async fn a_whole_conversation(ours: &mut Ours, page: &Page, codec: &str) -> Result<()> {
     ours.connected().await?;
     page.when(THEIRS, "connected").await?;
-    they_see_us(page).await?;
+    they_see_us(page, codec).await?;
     they_hear_us(page).await?;
-    we_see_them(ours).await?;
+    we_see_them(ours, page, codec).await?;
     we_hear_them(ours).await?;
     mutes_cross(ours, page).await?;
     they_see_us_again(page).await
@@ -281,7 +284,7 @@ async fn chromium_joins_us_and_hangs_up() -> Result<()> {
     let mut ours = Ours::start(Intent::Create, url)?;
     let code = ours.code().await?;
     page.start(THEIRS, url, Some(&code), None).await?;
-    a_whole_conversation(&mut ours, page).await?;
+    a_whole_conversation(&mut ours, page, "video/H264").await?;
 
     page.hang_up(THEIRS).await?;
     let begin = Instant::now();
@@ -298,7 +301,7 @@ async fn we_join_chromium_and_hang_up() -> Result<()> {
     page.start(THEIRS, url, None, None).await?;
     let code = RoomCode::parse(&page.code(THEIRS).await?)?;
     let mut ours = Ours::start(Intent::Join(code), url)?;
-    a_whole_conversation(&mut ours, page).await?;
+    a_whole_conversation(&mut ours, page, "video/H264").await?;
 
     ours.call.hang_up();
     let begin = Instant::now();
@@ -306,6 +309,30 @@ async fn we_join_chromium_and_hang_up() -> Result<()> {
     assert!(begin.elapsed() < AT_ONCE, "the hang-up took {:?}", begin.elapsed());
     assert_eq!(ours.closed().await?, CloseReason::HungUp);
     ours.finished().await?;
+    rig.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_without_h264_that_joins_us_gets_vp8() -> Result<()> {
+    let rig = Rig::start().await?;
+    let (url, page) = (&rig.url, &rig.page);
+    let mut ours = Ours::start(Intent::Create, url)?;
+    let code = ours.code().await?;
+    page.start(THEIRS, url, Some(&code), Some(&VP8_ALONE)).await?;
+    a_whole_conversation(&mut ours, page, "video/VP8").await?;
+    ours.call.hang_up();
+    rig.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_without_h264_that_we_join_gets_vp8() -> Result<()> {
+    let rig = Rig::start().await?;
+    let (url, page) = (&rig.url, &rig.page);
+    page.start(THEIRS, url, None, Some(&VP8_ALONE)).await?;
+    let code = RoomCode::parse(&page.code(THEIRS).await?)?;
+    let mut ours = Ours::start(Intent::Join(code), url)?;
+    a_whole_conversation(&mut ours, page, "video/VP8").await?;
+    ours.call.hang_up();
     rig.close().await
 }
 
@@ -319,7 +346,7 @@ async fn a_conversation_without_pictures(ours: &mut Ours, page: &Page) -> Result
         }
     };
     let reason = ours.until("the reason why there is no picture", reason).await?;
-    assert!(reason.contains("H.264") && reason.contains("sound"), "{reason}");
+    assert!(reason.contains("H.264 or VP8") && reason.contains("sound"), "{reason}");
     ours.connected().await?;
     they_hear_us(page).await?;
     we_hear_them(ours).await?;
@@ -336,7 +363,7 @@ async fn a_browser_without_our_video_codec_that_joins_us_is_heard() -> Result<()
     let (url, page) = (&rig.url, &rig.page);
     let mut ours = Ours::start(Intent::Create, url)?;
     let code = ours.code().await?;
-    page.start(THEIRS, url, Some(&code), Some(&VP8_ALONE)).await?;
+    page.start(THEIRS, url, Some(&code), Some(&VP9_ALONE)).await?;
     a_conversation_without_pictures(&mut ours, page).await?;
     rig.close().await
 }
@@ -345,7 +372,7 @@ async fn a_browser_without_our_video_codec_that_joins_us_is_heard() -> Result<()
 async fn a_browser_without_our_video_codec_that_we_join_is_heard() -> Result<()> {
     let rig = Rig::start().await?;
     let (url, page) = (&rig.url, &rig.page);
-    page.start(THEIRS, url, None, Some(&VP8_ALONE)).await?;
+    page.start(THEIRS, url, None, Some(&VP9_ALONE)).await?;
     let code = RoomCode::parse(&page.code(THEIRS).await?)?;
     let mut ours = Ours::start(Intent::Join(code), url)?;
     a_conversation_without_pictures(&mut ours, page).await?;

@@ -70,7 +70,9 @@ macro_rules! replays {
 
 replays!(
     assembler,
+    assembler_vp8,
     h264,
+    vp8,
     opus,
     sound,
     rtp,

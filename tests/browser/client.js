@@ -225,6 +225,7 @@ class Peer {
     await this.take("offer", sdp);
     this.addTracks();
     await this.pc.setLocalDescription(await this.pc.createAnswer());
+    await this.sendTaken();
     this.describe("answer");
     this.outbox.then(() => this.send({ type: "confirmed", exchange: this.exchange }));
   }
@@ -253,6 +254,18 @@ class Peer {
     for (const transceiver of this.pc.getTransceivers()) {
       if (transceiver.receiver.track.kind === "video") transceiver.setCodecPreferences(taken);
     }
+  }
+
+  /** Preferences are about what is received: an answerer may send what else was offered, and is told not to. */
+  async sendTaken() {
+    const sender = this.pc.getSenders().find(({ track }) => track?.kind === "video");
+    // There is none where video was turned down.
+    if (this.codecs === null || sender === undefined) return;
+    const parameters = sender.getParameters();
+    const codec = parameters.codecs.find(({ mimeType }) => this.codecs.includes(mimeType));
+    if (codec === undefined) return;
+    for (const encoding of parameters.encodings) encoding.codec = codec;
+    await sender.setParameters(parameters);
   }
 
   watch() {

@@ -9,7 +9,20 @@ build_package() {
   local bundles=$1
   shift
   build_ui
-  npx --yes "$TAURI_CLI" build --ci --bundles "$bundles" "$@"
+  npx --yes "$TAURI_CLI" build --ci --bundles "$bundles" --config "$(deb_depends)" "$@"
+}
+
+# What the .deb depends on, as configuration for Tauri: what tauri.conf.json names, and the package of the libvpx that is
+# linked here, which Debian names after the library's version.
+deb_depends() {
+  local library package
+  library=$(realpath "$(cc -print-file-name=libvpx.so)" 2>/dev/null) || library=none
+  package=$(dpkg-query -S "$library" 2>/dev/null | cut -d: -f1) || package=
+  node -e '
+    const { depends } = require("./tauri.conf.json").bundle.linux.deb;
+    const all = process.argv[1] ? [...depends, process.argv[1]] : depends;
+    console.log(JSON.stringify({ bundle: { linux: { deb: { depends: all } } } }));
+  ' "$package"
 }
 
 # The .deb installed on this machine, started by its menu entry's command on a display that nobody sees, and removed.

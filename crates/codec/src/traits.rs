@@ -1,10 +1,10 @@
 //! What the engine asks of a codec, whichever it is.
 
-use visavis_frame::{AudioBlock, BitRate, Timestamp, VideoFrame};
+use visavis_frame::{AudioBlock, BitRate, RtpPacket, Timestamp, VideoFrame};
 
 use crate::error::CodecError;
 
-/// One coded picture in Annex B form (start codes, parameter sets in front of every keyframe).
+/// One coded picture: H.264 in Annex B form (start codes, parameter sets in front of every keyframe), VP8 as RFC 6386 has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncodedFrame {
     /// The bytes.
@@ -40,9 +40,15 @@ pub trait VideoEncoder: Send {
     fn set_target(&mut self, target: VideoTarget) -> Result<(), CodecError>;
 }
 
+/// Coded pictures in, RTP packets out, numbered one after the other.
+pub trait VideoPacketizer: Send {
+    /// Appends the packets of one coded picture to `out`; the last of them carries the marker.
+    fn packetize(&mut self, picture: &[u8], rtp_timestamp: u32, out: &mut Vec<RtpPacket>);
+}
+
 /// Coded pictures in, pictures out.
 pub trait VideoDecoder: Send {
-    /// Decodes one access unit; `None` when it gave no picture. `captured` is put on the picture.
+    /// Decodes one coded picture; `None` when it gave no picture. `captured` is put on the picture.
     ///
     /// # Errors
     /// When the bytes aren't a decodable picture. The decoder stays usable: feed it the next keyframe.

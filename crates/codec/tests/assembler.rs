@@ -4,8 +4,9 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use visavis_codec::h264::{Assembler, AssemblerConfig, AssemblerOutput, Packetizer};
-use visavis_frame::RtpPacket;
+use visavis_codec::h264::Packetizer;
+use visavis_codec::{Assembler, AssemblerConfig, AssemblerOutput, VideoPacketizer as _};
+use visavis_frame::{RtpPacket, VideoCodec};
 
 const MS: Duration = Duration::from_millis(1);
 const GAP: Duration = Duration::from_millis(33);
@@ -65,7 +66,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let assembler = Assembler::new(AssemblerConfig::default());
+        let assembler = Assembler::new(VideoCodec::H264, AssemblerConfig::default());
         Self { assembler, now: Instant::now(), frames: Vec::new(), requests: 0 }
     }
 
@@ -247,7 +248,7 @@ fn fragments_of_two_units_are_never_glued() {
 
 #[test]
 fn pictures_whose_timestamps_interleave_are_kept_apart() {
-    let mut assembler = Assembler::new(AssemblerConfig::default());
+    let mut assembler = Assembler::new(VideoCodec::H264, AssemblerConfig::default());
     let now = Instant::now();
     let packets = stream(2, 1, 0).concat();
     let half = packets.len() / 2;
@@ -294,7 +295,7 @@ fn when_the_decoder_gives_up_a_keyframe_is_asked_for() {
 
 #[test]
 fn memory_is_bounded() {
-    let mut assembler = Assembler::new(AssemblerConfig::default());
+    let mut assembler = Assembler::new(VideoCodec::H264, AssemblerConfig::default());
     let now = Instant::now();
     let mut requests = 0;
     for number in 0..8_000u32 {
@@ -325,7 +326,7 @@ fn packet() -> impl Strategy<Value = RtpPacket> {
 proptest! {
     #[test]
     fn any_packets_are_survived(packets in proptest::collection::vec((packet(), 0u64..60), 0..150)) {
-        let mut assembler = Assembler::new(AssemblerConfig::default());
+        let mut assembler = Assembler::new(VideoCodec::H264, AssemblerConfig::default());
         let mut now = Instant::now();
         for (packet, later) in packets {
             now += later as u32 * MS;

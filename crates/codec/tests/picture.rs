@@ -6,9 +6,12 @@ mod common;
 use std::time::Instant;
 
 use common::Clip;
-use visavis_codec::h264::{Assembler, AssemblerConfig, AssemblerOutput, Decoder, Encoder, Packetizer};
-use visavis_codec::{CodecError, EncodedFrame, VideoDecoder, VideoEncoder, VideoTarget};
-use visavis_frame::{BitRate, FramePool, Size, Timestamp, VIDEO_CLOCK_HZ, VideoFrame};
+use visavis_codec::h264::{Decoder, Encoder, Packetizer};
+use visavis_codec::{
+    Assembler, AssemblerConfig, AssemblerOutput, CodecError, EncodedFrame, VideoDecoder, VideoEncoder,
+    VideoPacketizer as _, VideoTarget,
+};
+use visavis_frame::{BitRate, FramePool, Size, Timestamp, VIDEO_CLOCK_HZ, VideoCodec, VideoFrame};
 
 fn encoder(kbps: u64) -> Encoder {
     Encoder::new(VideoTarget { rate: BitRate::from_kbps(kbps), fps: 30 }).unwrap()
@@ -131,7 +134,7 @@ fn pictures_survive_the_way_through_packets() {
         let mut clip = Clip::new(size, 30);
         let (mut encoder, mut decoder) = (encoder(2000), Decoder::new(FramePool::new()).unwrap());
         let mut packetizer = Packetizer::new(1180, 65_530);
-        let mut assembler = Assembler::new(AssemblerConfig::default());
+        let mut assembler = Assembler::new(VideoCodec::H264, AssemblerConfig::default());
         let now = Instant::now();
         for _ in 0..10 {
             let frame = clip.next();

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use visavis_call::{Intent, MediaState};
-use visavis_codec::VideoTarget;
+use visavis_codec::{VideoTarget, video};
 use visavis_device::{CameraChoice, MicrophoneChoice, SpeakerChoice, VideoFormat};
 use visavis_dsp::SoundProcessing;
-use visavis_frame::{BitRate, LatestSlot, VideoFrame};
+use visavis_frame::{BitRate, LatestSlot, VideoCodec, VideoFrame};
 use visavis_transport::{Limits, TransportConfig};
 
 use crate::nearby::Nearby;
@@ -17,8 +17,9 @@ pub trait FrameSink: Send {
     /// A picture.
     fn frame(&mut self, frame: &VideoFrame);
 
-    /// The coded picture that the next [`FrameSink::frame`] comes from, Annex B. Only of received streams.
-    fn unit(&mut self, _unit: &[u8]) {}
+    /// The coded picture that the next [`FrameSink::frame`] comes from, as the codec writes it (H.264 in Annex B form). Only
+    /// of received streams.
+    fn unit(&mut self, _codec: VideoCodec, _unit: &[u8]) {}
 }
 
 impl FrameSink for LatestSlot<VideoFrame> {
@@ -59,6 +60,8 @@ pub struct VideoSettings {
     pub format: VideoFormat,
     /// What the encoder is given at most; it gets less where the path carries less.
     pub rate: BitRate,
+    /// What pictures may be coded with, both ways, the codec to prefer first.
+    pub codecs: &'static [VideoCodec],
 }
 
 /// What sound takes on the wire.
@@ -66,7 +69,7 @@ const BESIDES_VIDEO: BitRate = BitRate::from_kbps(100);
 
 impl Default for VideoSettings {
     fn default() -> Self {
-        Self { format: VideoFormat::HD30, rate: BitRate::from_kbps(2_500) }
+        Self { format: VideoFormat::HD30, rate: BitRate::from_kbps(2_500), codecs: video::CODECS }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::R
 use std::time::Duration;
 
 use serde::Serialize;
-use visavis_codec::h264::AssemblerCounters;
+use visavis_codec::AssemblerCounters;
 use visavis_dsp::PlayoutStats;
 use visavis_frame::Size;
 

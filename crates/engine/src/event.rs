@@ -3,6 +3,7 @@
 use visavis_call::CallState;
 use visavis_call::{MediaState, Obstacle, PeerState, Pictures, Quality, ReceiveReport, SignalingState};
 use visavis_device::DeviceError;
+use visavis_frame::VideoCodec;
 
 use crate::stats::CallStats;
 
@@ -115,10 +116,11 @@ impl DeviceReport {
         Self::Lost { kind: "speaker", error }
     }
 
-    pub(crate) fn video_refused() -> Self {
+    pub(crate) fn video_refused(codecs: &[VideoCodec]) -> Self {
+        let ours = codecs.iter().map(|codec| codec.name()).collect::<Vec<_>>().join(" or ");
         let reason =
-            "the other side takes no H.264, the only format that this version sends; the call goes on with sound";
-        Self::Failed { what: "video", reason: reason.to_owned() }
+            format!("the other side takes no {ours}, and this side sends nothing else; the call goes on with sound");
+        Self::Failed { what: "video", reason }
     }
 
     pub(crate) fn ended(what: &'static str) -> Self {

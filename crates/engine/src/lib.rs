@@ -154,6 +154,7 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
     );
     transport.certificate = Some(certificate);
     transport.rates = config.video.limits(transport.rates);
+    transport.video_codecs = config.video.codecs.to_vec();
 
     let counters = Arc::new(Counters::default());
     let (events, watcher) = mpsc::unbounded();

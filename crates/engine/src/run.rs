@@ -286,7 +286,7 @@ impl CallLoop {
             LinkEvent::KeyframeWanted => self.tell_video(VideoOutCommand::Keyframe),
             LinkEvent::VideoRefused => {
                 self.tell_video(VideoOutCommand::Stop);
-                self.on_device(now, DeviceReport::video_refused());
+                self.on_device(now, DeviceReport::video_refused(&self.wiring.transport.video_codecs));
             }
             LinkEvent::Stats(carried) => {
                 let stats = self.meter.read(now, self.wiring.counters.snapshot(), *carried);

@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::future::{Either, select};
-use visavis_codec::h264::{AssembledFrame, Assembler, AssemblerConfig, AssemblerOutput, Decoder};
-use visavis_codec::{CodecError, VideoDecoder};
+use visavis_codec::{AssembledFrame, Assembler, AssemblerConfig, AssemblerOutput, CodecError, VideoDecoder, video};
 use visavis_dsp::{PictureClock, SenderClock};
-use visavis_frame::{FramePool, VIDEO_CLOCK_HZ, VideoFrame};
+use visavis_frame::{FramePool, VIDEO_CLOCK_HZ, VideoCodec, VideoFrame};
 use visavis_transport::{PacketSource, ReceivedPacket};
 
 use crate::config::FrameSink;
@@ -37,10 +36,11 @@ pub(crate) struct VideoIn {
     pub(crate) keyframes: mpsc::UnboundedSender<()>,
 }
 
-/// One connection's pictures on their way to the screen.
+/// One connection's pictures of one codec on their way to the screen.
 struct Stream {
+    codec: VideoCodec,
     assembler: Assembler,
-    decoder: Decoder,
+    decoder: Box<dyn VideoDecoder>,
     sender: SenderClock,
     clock: PictureClock,
     waiting: VecDeque<Waiting>,
@@ -56,10 +56,11 @@ struct Waiting {
 }
 
 impl Stream {
-    fn new() -> Result<Self, CodecError> {
+    fn new(codec: VideoCodec) -> Result<Self, CodecError> {
         Ok(Self {
-            assembler: Assembler::new(AssemblerConfig::default()),
-            decoder: Decoder::new(FramePool::new())?,
+            codec,
+            assembler: Assembler::new(codec, AssemblerConfig::default()),
+            decoder: video::decoder(codec, FramePool::new())?,
             sender: SenderClock::default(),
             clock: PictureClock::new(),
             waiting: VecDeque::new(),
@@ -99,7 +100,7 @@ impl VideoIn {
         mut packets: PacketSource,
         sources: &mut mpsc::UnboundedReceiver<PacketSource>,
     ) -> Result<Option<PacketSource>, CodecError> {
-        let mut stream = Stream::new()?;
+        let mut stream = Stream::new(VideoCodec::H264)?;
         loop {
             let happened = next(&self.host, &mut packets, sources, stream.poll_timeout()).await;
             let now = self.host.now();
@@ -107,6 +108,11 @@ impl VideoIn {
                 Happened::Source(source) => return Ok(source),
                 Happened::Packet(None) => return Ok(sources.next().await),
                 Happened::Packet(Some(packet)) => {
+                    // The other side may send any codec that was agreed on, and change its mind.
+                    let Some(codec) = packet.codec else { continue };
+                    if codec != stream.codec {
+                        stream = Stream::new(codec)?;
+                    }
                     packets.patience().into_iter().for_each(|patience| stream.assembler.set_max_wait(patience));
                     stream.sender.note(packet.packet.timestamp, packet.captured);
                     stream.assembler.push(now, packet.packet);
@@ -129,7 +135,7 @@ impl VideoIn {
 
     fn on_unit(&mut self, now: Instant, stream: &mut Stream, unit: &AssembledFrame) {
         for sink in &mut self.sinks {
-            sink.unit(&unit.data);
+            sink.unit(stream.codec, &unit.data);
         }
         match stream.decoder.decode(&unit.data, self.host.media_now()) {
             Ok(Some(frame)) => {

@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
 use futures::{FutureExt, StreamExt};
-use visavis_codec::h264::{Encoder, Packetizer};
-use visavis_codec::{EncodedFrame, VideoEncoder, VideoTarget};
+use visavis_codec::{CodecError, EncodedFrame, VideoEncoder, VideoPacketizer, VideoTarget, video};
 use visavis_device::{Camera, CameraChoice, DeviceError, VideoFormat};
-use visavis_frame::{FramePool, RtpPacket, VIDEO_CLOCK_HZ, VideoFrame};
+use visavis_frame::{FramePool, RtpPacket, VIDEO_CLOCK_HZ, VideoCodec, VideoFrame};
 use visavis_transport::MediaSender;
 
 use crate::adapt::Adapter;
@@ -74,10 +73,10 @@ enum Happened {
 struct Sending {
     to: MediaSender,
     adapter: Adapter,
-    encoder: Encoder,
+    encoder: Box<dyn VideoEncoder>,
     /// What the encoder was asked for.
     target: VideoTarget,
-    packetizer: Packetizer,
+    packetizer: Box<dyn VideoPacketizer>,
     /// One is due.
     keyframe: bool,
     /// When the latest one left, unless the next must not wait for it.
@@ -143,21 +142,22 @@ impl VideoOut {
         }
     }
 
+    /// Nothing where the other side takes no pictures, or the encoder can't be set up.
     fn sending(&self, to: MediaSender, fps: u32) -> Option<Sending> {
+        let codec = to.video_codec()?;
+        let sending = self.sending_by(codec, to, fps);
+        let failed = |error: &CodecError| DeviceReport::Failed { what: "video encoder", reason: error.to_string() };
+        sending.inspect_err(|error| self.report(failed(error))).ok()
+    }
+
+    fn sending_by(&self, codec: VideoCodec, to: MediaSender, fps: u32) -> Result<Sending, CodecError> {
         let target = self.settings.target(fps);
-        let encoder = match Encoder::new(target) {
-            Ok(encoder) => encoder,
-            Err(error) => {
-                self.report(DeviceReport::Failed { what: "video encoder", reason: error.to_string() });
-                return None;
-            }
-        };
-        Some(Sending {
+        Ok(Sending {
             adapter: Adapter::new(self.settings.rate, self.settings.format.size, fps),
             to,
-            encoder,
+            encoder: video::encoder(codec, target)?,
             target,
-            packetizer: Packetizer::new(MAX_PAYLOAD, self.sequence),
+            packetizer: video::packetizer(codec, MAX_PAYLOAD, self.sequence),
             keyframe: true,
             keyframe_sent: None,
             encoded: EncodedFrame::default(),

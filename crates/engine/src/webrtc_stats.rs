@@ -59,7 +59,7 @@ pub struct Codec {
     /// Which object.
     #[serde(flatten)]
     pub head: Head,
-    /// `video/H264` or `audio/opus`.
+    /// `video/H264`, `video/VP8` or `audio/opus`.
     pub mime_type: &'static str,
     /// Of the RTP time stamps, hertz.
     pub clock_rate: u32,

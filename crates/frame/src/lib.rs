@@ -4,6 +4,7 @@
 //! stand beside one another without naming each other.
 
 mod audio;
+mod codec;
 mod packet;
 mod rate;
 mod slot;
@@ -11,6 +12,7 @@ mod time;
 mod video;
 
 pub use audio::{AudioBlock, BLOCK_DURATION, BLOCK_SAMPLES, SAMPLE_RATE_HZ};
+pub use codec::VideoCodec;
 pub use packet::{AUDIO_CLOCK_HZ, RtpPacket, VIDEO_CLOCK_HZ};
 pub use rate::BitRate;
 pub use slot::{LatestSlot, SlotReader, latest_slot};

@@ -80,7 +80,7 @@ pub(crate) struct CallArgs {
     #[arg(long, value_name = "on|off", value_parser = switch)]
     pub(crate) gain: Option<bool>,
 
-    /// Write what is received into this folder: remote.h264, remote.wav, and with --raw remote.y4m
+    /// Write what is received into this folder: remote.h264 (VP8: remote.ivf), remote.wav, and with --raw remote.y4m
     #[arg(long, value_name = "DIR")]
     pub(crate) record: Option<PathBuf>,
 

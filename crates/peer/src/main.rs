@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod devices;
 mod exit;
+mod ivf;
 mod meeting;
 mod picture;
 mod record;

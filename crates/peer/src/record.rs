@@ -3,19 +3,20 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use visavis_engine::device::{WavWriter, Y4mWriter};
-use visavis_engine::frame::{SAMPLE_RATE_HZ, VideoFrame};
+use visavis_engine::frame::{SAMPLE_RATE_HZ, VideoCodec, VideoFrame};
 use visavis_engine::{FrameSink, Sinks};
+
+use crate::ivf::IvfWriter;
 
 /// Sinks that write into `dir`, which is made if need be.
 pub(crate) fn sinks(dir: &Path, raw: bool) -> Result<Sinks> {
     std::fs::create_dir_all(dir).with_context(|| format!("{} can't be made", dir.display()))?;
-    let path = dir.join("remote.h264");
-    let file = File::create(&path).with_context(|| format!("{} can't be written", path.display()))?;
     let mut sinks = Sinks::default();
-    sinks.remote_video.push(Box::new(Units { file: Some(BufWriter::new(file)) }));
+    sinks.remote_video.push(Box::new(Units { dir: dir.to_owned(), file: None, failed: false }));
     if raw {
         sinks.remote_video.push(Box::new(Pictures { dir: dir.to_owned(), files: 0, writer: None, failed: false }));
     }
@@ -37,21 +38,53 @@ fn complain(error: &dyn std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "visavis-cli: the recording stopped: {error}");
 }
 
+/// The coded pictures as they came: `remote.h264`, or `remote.ivf` where VP8 was agreed on.
 struct Units {
-    file: Option<BufWriter<File>>,
+    dir: PathBuf,
+    file: Option<Coded>,
+    failed: bool,
+}
+
+/// A file of one codec's pictures.
+enum Coded {
+    /// An Annex B stream needs nothing around it.
+    H264(BufWriter<File>),
+    Vp8(IvfWriter<BufWriter<File>>),
 }
 
 impl FrameSink for Units {
     fn frame(&mut self, _frame: &VideoFrame) {}
 
-    fn unit(&mut self, unit: &[u8]) {
-        if let Some(file) = &mut self.file
-            && let Err(error) = file.write_all(unit)
-        {
+    fn unit(&mut self, codec: VideoCodec, unit: &[u8]) {
+        if self.failed {
+            return;
+        }
+        if let Err(error) = self.write(codec, unit) {
             complain(&error);
-            self.file = None;
+            self.failed = true;
         }
     }
+}
+
+impl Units {
+    fn write(&mut self, codec: VideoCodec, unit: &[u8]) -> Result<()> {
+        // Another codec in the middle of a call begins its own file; no side does that today.
+        let file = match (self.file.take(), codec) {
+            (Some(Coded::H264(file)), VideoCodec::H264) => Coded::H264(file),
+            (Some(Coded::Vp8(file)), VideoCodec::Vp8) => Coded::Vp8(file),
+            (_, VideoCodec::H264) => Coded::H264(BufWriter::new(create(&self.dir.join("remote.h264"))?)),
+            (_, VideoCodec::Vp8) => Coded::Vp8(IvfWriter::new(BufWriter::new(create(&self.dir.join("remote.ivf"))?))),
+        };
+        match self.file.insert(file) {
+            Coded::H264(file) => file.write_all(unit)?,
+            Coded::Vp8(file) => file.write(Instant::now(), unit)?,
+        }
+        Ok(())
+    }
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::create(path).with_context(|| format!("{} can't be written", path.display()))
 }
 
 /// A Y4M file has pictures of one size. The other side changes it as its network does, so each change begins another file:

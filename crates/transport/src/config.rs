@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 pub use visavis_call::IceServer;
 use visavis_congestion::Limits;
-use visavis_frame::BitRate;
+use visavis_frame::{BitRate, VideoCodec};
 use visavis_stun::{ServerUrl, Service};
 use webrtc::peer_connection::{RTCConfiguration, RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy};
 
@@ -28,6 +28,8 @@ pub struct TransportConfig {
     pub streams: Option<Arc<dyn StreamDialer>>,
     /// Between what the rate of all that is sent moves, headers included, and where it begins.
     pub rates: Limits,
+    /// What video may be coded with, both ways, the one to prefer first.
+    pub video_codecs: Vec<VideoCodec>,
     /// Protect video against losses in advance ([`crate::repair`]), where the path asks for it and the other side can use it.
     pub forward_error_correction: bool,
 }
@@ -46,6 +48,7 @@ impl Default for TransportConfig {
             certificate: None,
             streams: None,
             rates,
+            video_codecs: vec![VideoCodec::H264],
             forward_error_correction: true,
         }
     }

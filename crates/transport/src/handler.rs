@@ -103,7 +103,8 @@ async fn drain(shared: Arc<Shared>, track: Arc<dyn TrackRemote>, sink: PacketSin
             }
             let hz = if is_video { VIDEO_CLOCK_HZ } else { AUDIO_CLOCK_HZ };
             let captured = shared.clocks.sender_time(packet.header.ssrc, packet.header.timestamp, hz);
-            sink.push(ReceivedPacket { packet: received(packet), arrival: shared.runtime.now(), captured });
+            let codec = shared.video_codec(packet.header.payload_type).filter(|_| is_video);
+            sink.push(ReceivedPacket { packet: received(packet), arrival: shared.runtime.now(), codec, captured });
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Which media we offer, and the way out for RTP packets (RFC 3550, RFC 4588, RFC 5956, RFC 6184, RFC 7587).
+//! Which media we offer, and the way out for RTP packets (RFC 3550, RFC 4588, RFC 5956, RFC 6184, RFC 7587, RFC 7741).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MediaEngine};
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_OPUS, MIME_TYPE_RTX, MediaEngine};
 use rtc::rtp::header::Header;
 use rtc::rtp::packet::Packet;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
     RTCRtpFecParameters, RTCRtpRtxParameters, RtpCodecKind,
 };
-use visavis_frame::{AUDIO_CLOCK_HZ, BitRate, RtpPacket, VIDEO_CLOCK_HZ};
+use visavis_frame::{AUDIO_CLOCK_HZ, BitRate, RtpPacket, VIDEO_CLOCK_HZ, VideoCodec};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::rtp_transceiver::RtpSender;
@@ -34,12 +34,12 @@ const REPAIR: &str = "video/flexfec-rlc";
 const NONE: u8 = u8::MAX;
 
 /// The codecs, in the order of preference. Payload types are those that browsers use, for the reader of a trace.
-pub(crate) fn media_engine(repairs: bool) -> Result<MediaEngine, TransportError> {
+pub(crate) fn media_engine(codecs: &[VideoCodec], repairs: bool) -> Result<MediaEngine, TransportError> {
     let mut engine = MediaEngine::default();
-    let video = [(H264_CONSTRAINED, 102), (H264_BASELINE, 104)];
-    for (fmtp, payload_type) in video {
-        let h264 = RTCRtpCodecParameters { rtp_codec: h264(fmtp), payload_type };
-        engine.register_codec(h264, RtpCodecKind::Video).map_err(stopped)?;
+    for (codec, &(fmtp, payload_type)) in codecs.iter().flat_map(|&codec| forms(codec).iter().map(move |f| (codec, f)))
+    {
+        let media = RTCRtpCodecParameters { rtp_codec: video(codec, fmtp), payload_type };
+        engine.register_codec(media, RtpCodecKind::Video).map_err(stopped)?;
         let rtx = RTCRtpCodecParameters { rtp_codec: rtx(payload_type), payload_type: payload_type + 1 };
         engine.register_codec(rtx, RtpCodecKind::Video).map_err(stopped)?;
     }
@@ -52,10 +52,31 @@ pub(crate) fn media_engine(repairs: bool) -> Result<MediaEngine, TransportError>
     Ok(engine)
 }
 
-fn h264(fmtp: &str) -> RTCRtpCodec {
+/// What a codec is offered as: its parameters, and a payload type with room for its resends behind it.
+const fn forms(codec: VideoCodec) -> &'static [(&'static str, u8)] {
+    match codec {
+        VideoCodec::H264 => &[(H264_CONSTRAINED, 102), (H264_BASELINE, 104)],
+        VideoCodec::Vp8 => &[("", 96)],
+    }
+}
+
+/// What we offer: of each codec the form that every browser takes.
+pub(crate) fn offered(codecs: &[VideoCodec]) -> Vec<RTCRtpCodecParameters> {
+    let offered = codecs.iter().filter_map(|&codec| Some((codec, forms(codec).first()?)));
+    offered
+        .map(|(codec, &(fmtp, payload_type))| RTCRtpCodecParameters { rtp_codec: video(codec, fmtp), payload_type })
+        .collect()
+}
+
+/// The first of a codec's forms.
+fn usual(codec: VideoCodec) -> RTCRtpCodec {
+    video(codec, forms(codec).first().map_or("", |(fmtp, _)| fmtp))
+}
+
+fn video(codec: VideoCodec, fmtp: &str) -> RTCRtpCodec {
     let feedback = |typ: &str, parameter: &str| RTCPFeedback { typ: typ.to_owned(), parameter: parameter.to_owned() };
     RTCRtpCodec {
-        mime_type: MIME_TYPE_H264.to_owned(),
+        mime_type: codec.media_type().to_owned(),
         clock_rate: VIDEO_CLOCK_HZ,
         channels: 0,
         sdp_fmtp_line: fmtp.to_owned(),
@@ -91,6 +112,9 @@ fn opus() -> RTCRtpCodec {
 
 /// One kind of media on its way out.
 pub(crate) struct Outgoing {
+    kind: RtpCodecKind,
+    name: &'static str,
+    coding: RTCRtpCodingParameters,
     track: TrackLocalStaticRTP,
     ssrc: u32,
     /// The source of what is sent again, where that is agreed on.
@@ -99,16 +123,21 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// `repairs`: forward error correction may be agreed on.
-    pub(crate) fn video(repairs: bool) -> Result<Arc<Self>, TransportError> {
-        Self::new(RtpCodecKind::Video, "video", h264(H264_CONSTRAINED), repairs)
+    /// `codec`: what is hoped for; `repairs`: forward error correction may be agreed on.
+    pub(crate) fn video(codec: VideoCodec, repairs: bool) -> Result<Arc<Self>, TransportError> {
+        Self::new(RtpCodecKind::Video, "video", usual(codec), repairs)
     }
 
     pub(crate) fn audio() -> Result<Arc<Self>, TransportError> {
         Self::new(RtpCodecKind::Audio, "audio", opus(), false)
     }
 
-    fn new(kind: RtpCodecKind, name: &str, codec: RTCRtpCodec, repairs: bool) -> Result<Arc<Self>, TransportError> {
+    fn new(
+        kind: RtpCodecKind,
+        name: &'static str,
+        codec: RTCRtpCodec,
+        repairs: bool,
+    ) -> Result<Arc<Self>, TransportError> {
         let (ssrc, resend_ssrc, repair_ssrc) = (random_ssrc()?, random_ssrc()?, random_ssrc()?);
         let coding = RTCRtpCodingParameters {
             ssrc: Some(ssrc),
@@ -116,16 +145,15 @@ impl Outgoing {
             fec: repairs.then_some(RTCRtpFecParameters { ssrc: repair_ssrc }),
             ..RTCRtpCodingParameters::default()
         };
-        let encoding = RTCRtpEncodingParameters {
-            rtp_coding_parameters: coding,
-            active: true,
-            codec,
-            ..RTCRtpEncodingParameters::default()
-        };
-        // One stream for both tracks: receivers keep sound and picture of one stream together.
-        let track = MediaStreamTrack::new("visavis".to_owned(), name.to_owned(), name.to_owned(), kind, vec![encoding]);
-        let track = TrackLocalStaticRTP::new(track);
-        Ok(Arc::new(Self { track, ssrc, resend_ssrc, payload_type: AtomicU8::new(NONE) }))
+        let track = TrackLocalStaticRTP::new(described(kind, name, &coding, codec));
+        Ok(Arc::new(Self { kind, name, coding, track, ssrc, resend_ssrc, payload_type: AtomicU8::new(NONE) }))
+    }
+
+    /// The same track as one of this codec. Whatever watches a stream is told of it only where its track's codec was agreed
+    /// on, so the connection must hold this one before both descriptions are there.
+    pub(crate) fn track_of(&self, codec: VideoCodec) -> Arc<dyn TrackLocal> {
+        let track = described(self.kind, self.name, &self.coding, usual(codec));
+        Arc::new(TrackLocalStaticRTP::new(track))
     }
 
     pub(crate) const fn ssrc(&self) -> u32 {
@@ -136,18 +164,9 @@ impl Outgoing {
         self.resend_ssrc
     }
 
-    /// Takes over what the negotiation came to.
-    pub(crate) async fn negotiated(&self, sender: &dyn RtpSender, sends: bool) -> Result<(), TransportError> {
-        let mut chosen = NONE;
-        if sends {
-            let parameters = sender.get_parameters().await.map_err(stopped)?;
-            let mut codecs = parameters.rtp_parameters.codecs.iter();
-            let accompanies = |name: &str| [MIME_TYPE_RTX, REPAIR].iter().any(|other| name.eq_ignore_ascii_case(other));
-            let media = codecs.find(|codec| !accompanies(&codec.rtp_codec.mime_type));
-            chosen = media.map_or(NONE, |codec| codec.payload_type);
-        }
-        self.payload_type.store(chosen, Ordering::Release);
-        Ok(())
+    /// Sends under this payload type from now on; without one, not at all.
+    pub(crate) fn send_as(&self, payload_type: Option<u8>) {
+        self.payload_type.store(payload_type.unwrap_or(NONE), Ordering::Release);
     }
 
     async fn send(&self, packet: RtpPacket) -> Result<(), TransportError> {
@@ -172,6 +191,28 @@ impl Outgoing {
     pub(crate) async fn gone(&self) {
         while self.track.poll().await.is_some() {}
     }
+}
+
+fn described(kind: RtpCodecKind, name: &str, coding: &RTCRtpCodingParameters, codec: RTCRtpCodec) -> MediaStreamTrack {
+    let encoding = RTCRtpEncodingParameters {
+        rtp_coding_parameters: coding.clone(),
+        active: true,
+        codec,
+        ..RTCRtpEncodingParameters::default()
+    };
+    // One stream for both tracks: receivers keep sound and picture of one stream together.
+    MediaStreamTrack::new("visavis".to_owned(), name.to_owned(), name.to_owned(), kind, vec![encoding])
+}
+
+/// What was agreed on for a sender, in the order of the description: resends and repairs left out.
+pub(crate) async fn agreed(sender: &dyn RtpSender) -> Result<Vec<RTCRtpCodecParameters>, TransportError> {
+    let mut codecs = sender.get_parameters().await.map_err(stopped)?.rtp_parameters.codecs;
+    codecs.retain(|codec| !accompanies(&codec.rtp_codec.mime_type));
+    Ok(codecs)
+}
+
+fn accompanies(media_type: &str) -> bool {
+    [MIME_TYPE_RTX, REPAIR].iter().any(|other| media_type.eq_ignore_ascii_case(other))
 }
 
 /// The track as the connection holds it: the connection owns it for as long as it sends.
@@ -206,6 +247,12 @@ impl MediaSender {
     /// [`TransportError::NotConnected`] when it isn't up or the other side takes no audio: the packet is dropped.
     pub async fn send_audio(&self, packet: RtpPacket) -> Result<(), TransportError> {
         self.send(&self.audio, packet).await
+    }
+
+    /// What pictures are to be coded with; `None` where the other side takes none, or nothing was agreed on yet.
+    #[must_use]
+    pub fn video_codec(&self) -> Option<VideoCodec> {
+        self.shared.video_codec(self.video.payload_type.load(Ordering::Acquire))
     }
 
     /// What may be sent now. It changes with every report of the other side: look before each picture.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use visavis_frame::RtpPacket;
+use visavis_frame::{RtpPacket, VideoCodec};
 
 /// A packet of the other side and when it came, by the runtime's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct ReceivedPacket {
     pub packet: RtpPacket,
     /// When it was taken from the connection.
     pub arrival: Instant,
+    /// What its picture is coded with; none in sound.
+    pub codec: Option<VideoCodec>,
     /// When what it carries was captured, by a clock of the other side that is the same for sound and pictures; known once
     /// it has reported.
     pub captured: Option<Duration>,
@@ -152,7 +154,7 @@ mod tests {
 
     fn packet(sequence: u16) -> ReceivedPacket {
         let packet = RtpPacket { sequence, timestamp: 0, marker: false, payload: Vec::new() };
-        ReceivedPacket { packet, arrival: Instant::now(), captured: None }
+        ReceivedPacket { packet, arrival: Instant::now(), codec: None, captured: None }
     }
 
     #[test]

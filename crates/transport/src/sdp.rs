@@ -8,6 +8,7 @@ use rtc::sdp::description::common::Attribute;
 use rtc::sdp::description::media::MediaDescription;
 use rtc::sdp::description::session::SessionDescription;
 use visavis_call::Fingerprint;
+use visavis_frame::VideoCodec;
 use webrtc::peer_connection::RTCSessionDescription;
 
 use crate::error::TransportError;
@@ -68,6 +69,19 @@ fn silenced(sdp: &str, mut parsed: SessionDescription) -> String {
 
 fn parse(sdp: &str) -> Result<SessionDescription, TransportError> {
     SessionDescription::unmarshal(&mut std::io::Cursor::new(sdp.as_bytes())).map_err(|error| bad(error.to_string()))
+}
+
+/// The video codecs that a description names, in its order.
+pub(crate) fn video_codecs(sdp: &str) -> Vec<VideoCodec> {
+    let Ok(parsed) = parse(sdp) else { return Vec::new() };
+    let of_video = |media: &&MediaDescription| media.media_name.media == "video" && !is_rejected(media);
+    let attributes = parsed.media_descriptions.iter().filter(of_video).flat_map(|media| media.attributes.iter());
+    // RFC 8866, section 6.6: a=rtpmap:<payload type> <encoding name>/<clock rate>
+    let name = |attribute: &Attribute| {
+        let name = attribute.value.as_deref()?.split_once(' ')?.1.split('/').next()?.to_owned();
+        VideoCodec::from_media_type(&format!("video/{name}"))
+    };
+    attributes.filter(|attribute| attribute.key == "rtpmap").filter_map(name).collect()
 }
 
 fn check(sdp: &str, expected: &Fingerprint) -> Result<SessionDescription, TransportError> {
@@ -212,6 +226,20 @@ mod tests {
         let Ok(taken) = taken else { panic!("{taken:?}") };
         assert_eq!((taken.matches("a=inactive").count(), taken.matches("a=sendrecv").count()), (1, 1));
         assert!(with("video 9 UDP/TLS/RTP/SAVPF 96").is_err(), "two sets of credentials in one bundle");
+    }
+
+    #[test]
+    fn video_codecs_are_read_in_their_order() {
+        let head = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n";
+        let maps = "a=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtpmap:102 h264/90000\r\n";
+        let sections = |video: u16| {
+            format!(
+                "{head}m=audio 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\nm=video {video} UDP/TLS/RTP/SAVPF 96 97 102\r\n{maps}"
+            )
+        };
+        assert_eq!(video_codecs(&sections(9)), [VideoCodec::Vp8, VideoCodec::H264]);
+        assert_eq!(video_codecs(&sections(0)), [], "a section that was turned down");
+        assert_eq!(video_codecs("nonsense"), []);
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedSender;
+use visavis_frame::VideoCodec;
 use webrtc::data_channel::DataChannel;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::runtime::Runtime;
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) repairs: RepairCounts,
     /// What the encoders hold, bits per second: video, audio.
     pub(crate) encoding_at: [AtomicU64; 2],
+    /// What payload types of video mean, in our order of preference; empty before anything was agreed on.
+    video_formats: Mutex<Vec<(u8, VideoCodec)>>,
     /// Each goes to the first track of its kind.
     video: Mutex<Option<PacketSink>>,
     audio: Mutex<Option<PacketSink>>,
@@ -82,6 +85,7 @@ impl Shared {
             paths_found: AtomicU32::new(0),
             repairs: RepairCounts::default(),
             encoding_at: Default::default(),
+            video_formats: Mutex::default(),
             video: Mutex::new(Some(media.video)),
             audio: Mutex::new(Some(media.audio)),
         })
@@ -175,6 +179,16 @@ impl Shared {
         let round_trip = self.round_trip().or_else(|| self.outlook.round_trip()).unwrap_or(USUAL_ROUND_TRIP);
         let patience = REPAIRING.saturating_add(round_trip.saturating_mul(TRIES)).min(LONGEST_PATIENCE);
         Terms { round_trip, patience }
+    }
+
+    pub(crate) fn set_video_formats(&self, formats: Vec<(u8, VideoCodec)>) {
+        *self.video_formats.lock().unwrap_or_else(PoisonError::into_inner) = formats;
+    }
+
+    /// What a payload type of video means.
+    pub(crate) fn video_codec(&self, payload_type: u8) -> Option<VideoCodec> {
+        let formats = self.video_formats.lock().unwrap_or_else(PoisonError::into_inner);
+        formats.iter().find(|(known, _)| *known == payload_type).map(|(_, codec)| *codec)
     }
 
     /// Where the packets of the first track of a kind go; none for a second.

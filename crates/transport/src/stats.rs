@@ -10,7 +10,7 @@ use crate::relays::{ServerReport, Standing};
 use crate::shared::Shared;
 use rtc::peer_connection::transport::RTCIceCandidatePair;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
-use visavis_frame::{AUDIO_CLOCK_HZ, BitRate, VIDEO_CLOCK_HZ};
+use visavis_frame::{AUDIO_CLOCK_HZ, BitRate, VIDEO_CLOCK_HZ, VideoCodec};
 use webrtc::peer_connection::{RTCIceCandidate, RTCStatsReport, RTCStatsReportEntry};
 
 /// What a connection has counted since it began.
@@ -25,6 +25,8 @@ pub struct TransportStats {
     /// What the path is estimated to carry, headers included; zero before there is an estimate
     /// (`availableOutgoingBitrate`).
     pub available_outgoing_bitrate: BitRate,
+    /// What pictures are coded with; `None` before that is agreed on, and where there are none.
+    pub video_codec: Option<VideoCodec>,
     /// Video.
     pub video: MediaStats,
     /// Audio.

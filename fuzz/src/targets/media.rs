@@ -2,22 +2,32 @@
 
 use std::time::{Duration, Instant};
 
-use visavis_codec::h264::{Assembler, AssemblerConfig, AssemblerOutput, Decoder};
-use visavis_codec::{AudioDecoder, AudioPayload, VideoDecoder, opus as codec};
+use visavis_codec::{
+    Assembler, AssemblerConfig, AssemblerOutput, AudioDecoder, AudioPayload, VideoDecoder, opus as codec, video,
+};
 use visavis_dsp::{PlayoutAction, PlayoutBuffer, PlayoutConfig};
-use visavis_frame::{FramePool, RtpPacket, Timestamp};
+use visavis_frame::{FramePool, RtpPacket, Timestamp, VideoCodec};
 
 use crate::Bytes;
 
 /// The longest sound in one packet, samples (RFC 6716, section 2.1.4).
 const LONGEST_PACKET: usize = 5760;
 
-/// RTP packets into the frame assembler, and its frames into the decoder.
+/// RTP packets of H.264 into the frame assembler, and its frames into the decoder.
 pub(crate) fn assembler(data: &[u8]) {
+    assemble(VideoCodec::H264, data);
+}
+
+/// The same with VP8.
+pub(crate) fn assembler_vp8(data: &[u8]) {
+    assemble(VideoCodec::Vp8, data);
+}
+
+fn assemble(codec: VideoCodec, data: &[u8]) {
     let mut input = Bytes::new(data);
     let mut now = Instant::now();
-    let mut assembler = Assembler::new(AssemblerConfig::default());
-    let mut decoder = None;
+    let mut assembler = Assembler::new(codec, AssemblerConfig::default());
+    let mut decoder = Pictures { codec, decoder: None };
     let (mut sequence, mut timestamp) = (input.word(), input.long());
     let mut pushed = 0;
     while !input.is_empty() {
@@ -41,31 +51,48 @@ pub(crate) fn assembler(data: &[u8]) {
     }
 }
 
-fn drain(assembler: &mut Assembler, now: Instant, pushed: usize, decoder: &mut Option<Decoder>) {
+fn drain(assembler: &mut Assembler, now: Instant, pushed: usize, decoder: &mut Pictures) {
     // No packet can complete more pictures than there are packets.
     let mut left = pushed + 2;
     while let Some(output) = assembler.poll(now) {
         left = left.checked_sub(1).unwrap_or_else(|| panic!("it goes on without end"));
         if let AssemblerOutput::Frame(frame) = output {
-            decode(decoder, &frame.data);
+            decoder.decode(&frame.data);
         }
     }
 }
 
-fn decode(decoder: &mut Option<Decoder>, unit: &[u8]) {
-    if decoder.is_none() {
-        *decoder = Decoder::new(FramePool::new()).ok();
-    }
-    if let Some(decoder) = decoder {
-        let _ = decoder.decode(unit, Timestamp::ZERO);
+/// A decoder that is made when the first picture comes; none where the build has no such codec.
+struct Pictures {
+    codec: VideoCodec,
+    decoder: Option<Box<dyn VideoDecoder>>,
+}
+
+impl Pictures {
+    fn decode(&mut self, unit: &[u8]) {
+        if self.decoder.is_none() {
+            self.decoder = video::decoder(self.codec, FramePool::new()).ok();
+        }
+        if let Some(decoder) = &mut self.decoder {
+            let _ = decoder.decode(unit, Timestamp::ZERO);
+        }
     }
 }
 
 /// Access units, as nothing but a broken or hostile encoder writes them.
 pub(crate) fn h264(data: &[u8]) {
-    let (mut input, mut decoder) = (Bytes::new(data), None);
+    pictures(VideoCodec::H264, data);
+}
+
+/// The same with VP8.
+pub(crate) fn vp8(data: &[u8]) {
+    pictures(VideoCodec::Vp8, data);
+}
+
+fn pictures(codec: VideoCodec, data: &[u8]) {
+    let (mut input, mut decoder) = (Bytes::new(data), Pictures { codec, decoder: None });
     while !input.is_empty() {
-        decode(&mut decoder, input.chunk());
+        decoder.decode(input.chunk());
     }
 }
 

@@ -16,7 +16,9 @@ const KIB: usize = 1024;
 
 pub(crate) const ALL: &[Target] = &[
     Target { name: "assembler", run: media::assembler, max_len: 8 * KIB },
+    Target { name: "assembler-vp8", run: media::assembler_vp8, max_len: 8 * KIB },
     Target { name: "h264", run: media::h264, max_len: 16 * KIB },
+    Target { name: "vp8", run: media::vp8, max_len: 16 * KIB },
     Target { name: "opus", run: media::opus, max_len: 4 * KIB },
     Target { name: "sound", run: media::sound, max_len: 8 * KIB },
     Target { name: "rtp", run: peer::rtp, max_len: 2 * KIB },

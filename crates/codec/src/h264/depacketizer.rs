@@ -2,6 +2,7 @@
 
 use super::nal;
 use super::packetizer::{FU_A, STAP_A};
+use crate::payload::Joined;
 
 const FU_START: u8 = 0x80;
 const FU_END: u8 = 0x40;
@@ -9,20 +10,26 @@ const FORBIDDEN_BIT: u8 = 0x80;
 
 /// The payloads aren't whole NAL units by RFC 6184.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+struct Malformed;
 
 /// What one picture consists of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct AccessUnit {
+struct AccessUnit {
     /// Annex B.
-    pub(super) data: Vec<u8>,
-    pub(super) has_sps: bool,
-    pub(super) has_pps: bool,
-    pub(super) has_idr: bool,
+    data: Vec<u8>,
+    has_sps: bool,
+    has_pps: bool,
+    has_idr: bool,
+}
+
+/// Joins the payloads of one picture; `None` when they aren't one.
+pub(crate) fn join<'a>(payloads: impl IntoIterator<Item = &'a [u8]>) -> Option<Joined> {
+    let unit = depacketize(payloads).ok()?;
+    Some(Joined { data: unit.data, keyframe: unit.has_idr, starts: unit.has_idr && unit.has_sps && unit.has_pps })
 }
 
 /// Joins the payloads of one picture, in order and without holes. Empty payloads (padding) say nothing.
-pub(super) fn depacketize<'a>(payloads: impl IntoIterator<Item = &'a [u8]>) -> Result<AccessUnit, Malformed> {
+fn depacketize<'a>(payloads: impl IntoIterator<Item = &'a [u8]>) -> Result<AccessUnit, Malformed> {
     let mut unit = AccessUnit::default();
     let mut fragment_of = None;
     for payload in payloads {
@@ -47,7 +54,7 @@ pub(super) fn depacketize<'a>(payloads: impl IntoIterator<Item = &'a [u8]>) -> R
 }
 
 /// Whether a picture with parameter sets seems to begin with this payload, so that nothing of it can be missing in front.
-pub(super) fn opens_keyframe(payload: &[u8]) -> bool {
+pub(crate) fn opens_keyframe(payload: &[u8]) -> bool {
     let Some(&header) = payload.first() else { return false };
     let first = match nal::kind(header) {
         STAP_A => payload.get(3),

@@ -4,6 +4,7 @@
 use visavis_frame::RtpPacket;
 
 use super::nal;
+use crate::traits::VideoPacketizer;
 
 /// `nal_unit_type` of an aggregation packet (RFC 6184, section 5.7.1).
 pub(super) const STAP_A: u8 = 24;
@@ -26,10 +27,11 @@ impl Packetizer {
     pub fn new(max_payload: usize, first_sequence: u16) -> Self {
         Self { max_payload: max_payload.max(LEAST_PAYLOAD), next_sequence: first_sequence }
     }
+}
 
-    /// Appends the packets of one access unit in Annex B form to `out`; the last of them carries the marker. An access
-    /// unit without NAL units makes no packets.
-    pub fn packetize(&mut self, annexb: &[u8], rtp_timestamp: u32, out: &mut Vec<RtpPacket>) {
+impl VideoPacketizer for Packetizer {
+    /// An access unit without NAL units makes no packets.
+    fn packetize(&mut self, annexb: &[u8], rtp_timestamp: u32, out: &mut Vec<RtpPacket>) {
         let first = out.len();
         let mut units = nal::units(annexb).peekable();
         let mut sets = Vec::new();
@@ -49,7 +51,9 @@ impl Packetizer {
             last.marker = true;
         }
     }
+}
 
+impl Packetizer {
     fn aggregate(&mut self, units: &[&[u8]], timestamp: u32, out: &mut Vec<RtpPacket>) {
         let len = 1 + units.iter().map(|unit| 2 + unit.len()).sum::<usize>();
         if units.len() < 2 || len > self.max_payload {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use visavis_frame::{AUDIO_CLOCK_HZ, BitRate, VIDEO_CLOCK_HZ};
+use visavis_frame::{AUDIO_CLOCK_HZ, BitRate, VIDEO_CLOCK_HZ, VideoCodec};
 use visavis_transport::{CandidateEnd, MediaStats, TransportStats};
 
 use super::{CallStats, SoundTotals};
@@ -55,8 +55,10 @@ pub(super) struct Moment<'a> {
 
 impl Moment<'_> {
     pub(super) fn entries(&self) -> StatsEntries {
+        // Before anything is agreed on, what is hoped for.
+        let video = self.carried.video_codec.unwrap_or(VideoCodec::H264);
         let mut entries = vec![
-            self.codec(&VIDEO, "video/H264", VIDEO_CLOCK_HZ, None),
+            self.codec(&VIDEO, video.media_type(), VIDEO_CLOCK_HZ, None),
             self.codec(&AUDIO, "audio/opus", AUDIO_CLOCK_HZ, Some(2)),
             self.inbound_video(),
             self.inbound_audio(),

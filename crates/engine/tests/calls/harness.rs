@@ -138,7 +138,11 @@ impl Default for Equipment {
             media: MediaState { microphone: true, camera: true },
             sound: SoundSettings::default(),
             opener: Arc::new(SystemDevices),
-            video: VideoSettings { format: VideoFormat { size: Size::SMALL, fps: FPS }, rate: BitRate::from_kbps(400) },
+            video: VideoSettings {
+                format: VideoFormat { size: Size::SMALL, fps: FPS },
+                rate: BitRate::from_kbps(400),
+                ..VideoSettings::default()
+            },
             forward_error_correction: true,
             self_view: Vec::new(),
             remote_video: Vec::new(),

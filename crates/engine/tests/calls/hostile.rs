@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use visavis_codec::VideoPacketizer as _;
 use visavis_codec::h264::{Encoder, Packetizer};
 use visavis_codec::{EncodedFrame, VideoEncoder, VideoTarget};
 use visavis_device::VideoFormat;

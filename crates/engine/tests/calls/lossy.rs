@@ -9,7 +9,7 @@ use visavis_engine::call::MediaState;
 use visavis_engine::device::{
     Camera, CameraChoice, DeviceError, MicrophoneChoice, SpeakerChoice, VideoFormat, open_camera, pattern,
 };
-use visavis_engine::frame::{BitRate, FramePool, Size, Timestamp, VideoFrame};
+use visavis_engine::frame::{BitRate, FramePool, Size, Timestamp, VideoCodec, VideoFrame};
 use visavis_engine::webrtc_stats::{OutboundRtp, StatsEntry};
 use visavis_engine::{DeviceOpener, Devices, FrameSink, VideoSettings};
 use visavis_testkit::net::{Bursts, LinkConfig, SignalingServer, World};
@@ -198,8 +198,11 @@ fn equipment(show: Show, protected: bool, judge: &Judge) -> (Equipment, Equipmen
         microphone: MicrophoneChoice::Tone { pitch_hz: 440 },
         speaker: SpeakerChoice::Silence,
     };
-    let video =
-        VideoSettings { format: VideoFormat { size: show.size, fps: show.fps }, rate: BitRate::from_kbps(show.kbps) };
+    let video = VideoSettings {
+        format: VideoFormat { size: show.size, fps: show.fps },
+        rate: BitRate::from_kbps(show.kbps),
+        ..VideoSettings::default()
+    };
     let shows = Equipment {
         devices: devices(CameraChoice::Test { look: 1 }),
         opener: Arc::new(Grain),
@@ -284,7 +287,7 @@ impl FrameSink for Results {
         });
     }
 
-    fn unit(&mut self, unit: &[u8]) {
+    fn unit(&mut self, _: VideoCodec, unit: &[u8]) {
         self.judge.with(|judged| judged.bytes += if judged.judging { unit.len() } else { 0 });
     }
 }

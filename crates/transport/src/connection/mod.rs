@@ -10,6 +10,7 @@ use futures::lock::Mutex;
 use rtc::peer_connection::transport::RTCIceCandidatePair;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use visavis_call::{Fingerprint, Obstacle};
+use visavis_frame::VideoCodec;
 use webrtc::peer_connection::{PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, StatsSelector};
 use webrtc::rtp_transceiver::RtpSender;
 use webrtc::runtime::Runtime;
@@ -43,6 +44,8 @@ pub struct Transport {
     media: MediaSender,
     video_sender: Arc<dyn RtpSender>,
     audio_sender: Arc<dyn RtpSender>,
+    /// What video may be coded with, the one to prefer first.
+    video_codecs: Vec<VideoCodec>,
     negotiation: Mutex<Negotiation>,
 }
 
@@ -64,8 +67,9 @@ impl Transport {
         let runtime: Arc<dyn Runtime> = Arc::clone(&pace) as _;
         let shared = Shared::new(Arc::clone(&runtime), pace, media, events);
         let repairs = config.forward_error_correction;
-        let (video, audio) = (Outgoing::video(repairs)?, Outgoing::audio()?);
-        let mut engine = media::media_engine(repairs)?;
+        let hoped_for = config.video_codecs.first().copied().unwrap_or(VideoCodec::H264);
+        let (video, audio) = (Outgoing::video(hoped_for, repairs)?, Outgoing::audio()?);
+        let mut engine = media::media_engine(&config.video_codecs, repairs)?;
         let registry = feedback::registry(
             &mut engine,
             &shared,
@@ -89,11 +93,27 @@ impl Transport {
         let pc: Arc<dyn PeerConnection> = Arc::new(pc);
         // Video first: its section carries the bundle.
         let video_sender = pc.add_track(media::local_track(&video)).await.map_err(stopped)?;
+        // By itself a track is offered in its own codec alone.
+        for transceiver in pc.get_transceivers().await {
+            transceiver.set_codec_preferences(media::offered(&config.video_codecs)).await.map_err(stopped)?;
+        }
         let audio_sender = pc.add_track(media::local_track(&audio)).await.map_err(stopped)?;
         let media = MediaSender { video, audio, shared: Arc::clone(&shared) };
         watch_for_the_end(&shared, &media);
         let (fingerprint, negotiation) = (certificate.fingerprint(), Mutex::default());
-        Ok(Self { pc, shared, privacy, relays, fingerprint, media, video_sender, audio_sender, negotiation })
+        let video_codecs = config.video_codecs;
+        Ok(Self {
+            pc,
+            shared,
+            privacy,
+            relays,
+            fingerprint,
+            media,
+            video_sender,
+            audio_sender,
+            video_codecs,
+            negotiation,
+        })
     }
 
     /// What the other side must know our certificate by.
@@ -163,6 +183,7 @@ impl Transport {
         if let Some(pair) = &mut stats.pair {
             pair.local.relay_protocol = stats::relay_protocol(&pair.local, &stats.servers);
         }
+        stats.video_codec = self.media.video_codec();
         stats
     }
 

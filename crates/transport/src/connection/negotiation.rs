@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rtc::peer_connection::configuration::RTCOfferOptions;
+use rtc::rtp_transceiver::rtp_sender::RTCRtpCodecParameters;
 use visavis_call::Fingerprint;
+use visavis_frame::VideoCodec;
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
-use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RtpSender};
+use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RtpSender, RtpTransceiver};
 
 use super::Transport;
 use crate::control;
 use crate::error::{TransportError, stopped};
 use crate::event::{Candidate, TransportEvent};
+use crate::media;
 use crate::sdp::{self, CandidateUse};
 
 /// How long the machinery is kept awake after a description, so that connecting doesn't wait for its timers.
@@ -87,6 +90,10 @@ impl Transport {
 
     /// Where no video codec is known to both, video alone is turned down (RFC 3264, section 6).
     async fn answer(&self) -> webrtc::error::Result<String> {
+        self.prefer_our_order().await?;
+        if let Some((_, codec)) = self.video_formats().await.first() {
+            self.video_sender.replace_track(self.media.video.track_of(*codec)).await?;
+        }
         let answer = match self.pc.create_answer(None).await {
             Err(webrtc::error::Error::ErrSenderWithNoCodecs) => {
                 self.pc.remove_track(&self.video_sender).await?;
@@ -119,6 +126,10 @@ impl Transport {
             return Err(TransportError::WrongState("no offer of ours waits for an answer".to_owned()));
         };
         let answer = sdp::read_answer(sdp, remote, offered)?;
+        let theirs = sdp::video_codecs(&answer.sdp);
+        if let Some(codec) = self.video_codecs.iter().find(|codec| theirs.contains(codec)) {
+            self.video_sender.replace_track(self.media.video.track_of(*codec)).await.map_err(stopped)?;
+        }
         self.pc
             .set_remote_description(answer)
             .await
@@ -154,25 +165,58 @@ impl Transport {
             }
         }
         let (video, audio) = (self.sends(&self.video_sender).await, self.sends(&self.audio_sender).await);
-        if !video {
+        let formats = self.video_formats().await;
+        let send_as = formats.first().filter(|_| video).map(|(payload_type, _)| *payload_type);
+        self.shared.set_video_formats(formats);
+        self.media.video.send_as(send_as);
+        if send_as.is_none() {
             self.shared.emit(TransportEvent::VideoRefused);
         }
-        self.media.video.negotiated(self.video_sender.as_ref(), video).await?;
-        self.media.audio.negotiated(self.audio_sender.as_ref(), audio).await
+        let sound = media::agreed(self.audio_sender.as_ref()).await?;
+        self.media.audio.send_as(sound.first().filter(|_| audio).map(|codec| codec.payload_type));
+        Ok(())
+    }
+
+    /// The payload types that were agreed on for video and what they mean, in our order of preference; none where video was
+    /// turned down.
+    async fn video_formats(&self) -> Vec<(u8, VideoCodec)> {
+        let agreed = media::agreed(self.video_sender.as_ref()).await.unwrap_or_default();
+        let format = |codec: &RTCRtpCodecParameters| {
+            let known = VideoCodec::from_media_type(&codec.rtp_codec.mime_type)?;
+            Some((codec.payload_type, known))
+        };
+        let mut formats: Vec<_> = agreed.iter().filter_map(format).collect();
+        formats.sort_by_key(|(_, codec)| self.place_of(*codec));
+        formats
+    }
+
+    fn place_of(&self, codec: VideoCodec) -> usize {
+        self.video_codecs.iter().position(|known| *known == codec).unwrap_or(usize::MAX)
+    }
+
+    /// Answers in our order of preference (RFC 3264, section 6.1): by itself an answer keeps that of the offer, so that what
+    /// the two use would hang on who calls whom.
+    async fn prefer_our_order(&self) -> webrtc::error::Result<()> {
+        let mut codecs = self.video_sender.get_parameters().await?.rtp_parameters.codecs;
+        let Some(transceiver) = self.transceiver_of(&self.video_sender).await.filter(|_| !codecs.is_empty()) else {
+            return Ok(());
+        };
+        codecs.sort_by_key(|codec| {
+            VideoCodec::from_media_type(&codec.rtp_codec.mime_type).map_or(usize::MAX, |codec| self.place_of(codec))
+        });
+        transceiver.set_codec_preferences(codecs).await
+    }
+
+    async fn transceiver_of(&self, sender: &Arc<dyn RtpSender>) -> Option<Arc<dyn RtpTransceiver>> {
+        let all = self.pc.get_transceivers().await;
+        all.into_iter().find(|transceiver| transceiver.id() == usize::from(sender.id()))
     }
 
     /// Whether the other side takes what this sender sends.
     async fn sends(&self, sender: &Arc<dyn RtpSender>) -> bool {
-        for transceiver in self.pc.get_transceivers().await {
-            if transceiver.id() == usize::from(sender.id()) {
-                let direction = transceiver.current_direction().await;
-                return matches!(
-                    direction,
-                    Ok(RTCRtpTransceiverDirection::Sendrecv | RTCRtpTransceiverDirection::Sendonly)
-                );
-            }
-        }
-        false
+        let Some(transceiver) = self.transceiver_of(sender).await else { return false };
+        let direction = transceiver.current_direction().await;
+        matches!(direction, Ok(RTCRtpTransceiverDirection::Sendrecv | RTCRtpTransceiverDirection::Sendonly))
     }
 
     /// Takes an address of the other side; one that comes before its description is kept until then.

@@ -1,4 +1,4 @@
-//! RTP packets, in whatever order and number the network hands them over, back into whole H.264 pictures (RFC 6184).
+//! RTP packets, in whatever order and number the network hands them over, back into whole pictures (RFC 6184, RFC 7741).
 //!
 //! Sans-IO: [`Assembler::push`] what came, then drain [`Assembler::poll`], then come back at [`Assembler::poll_timeout`].
 //! A picture with a hole is never handed out, and after one nothing is until a keyframe came whole, because a decoder
@@ -9,11 +9,11 @@ mod values;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use visavis_frame::RtpPacket;
+use visavis_frame::{RtpPacket, VideoCodec};
 
 pub use self::values::{AssembledFrame, AssemblerConfig, AssemblerCounters, AssemblerOutput};
-use super::depacketizer::{AccessUnit, depacketize, opens_keyframe};
-use super::sequence::{Extended, Seen, extend, wire};
+use crate::payload::{self, Joined};
+use crate::sequence::{Extended, Seen, extend, wire};
 
 /// Packets held, or missed, at most; about a second of the highest rate, and less than the memory for duplicates.
 const MAX_PACKETS: usize = 2000;
@@ -25,6 +25,7 @@ const MAX_STEP: Extended = 1000;
 /// Assembles the pictures of one stream.
 #[derive(Debug)]
 pub struct Assembler {
+    codec: VideoCodec,
     config: AssemblerConfig,
     counters: AssemblerCounters,
     state: State,
@@ -75,10 +76,11 @@ enum Found {
 }
 
 impl Assembler {
-    /// An assembler for one stream (one SSRC).
+    /// An assembler for one stream (one SSRC) of this codec.
     #[must_use]
-    pub fn new(config: AssemblerConfig) -> Self {
+    pub fn new(codec: VideoCodec, config: AssemblerConfig) -> Self {
         Self {
+            codec,
             config,
             counters: AssemblerCounters::default(),
             state: State::Searching { ask_at: None, asked: None },
@@ -318,7 +320,7 @@ impl Assembler {
     /// Whether a keyframe can begin here: by its first bytes, and not within what came just before.
     fn may_start(&self, number: Extended, held: &Held) -> bool {
         let before = || self.packets.get(&(number - 1));
-        opens_keyframe(&held.payload)
+        payload::opens_keyframe(self.codec, &held.payload)
             && before().is_none_or(|b| b.marker || b.timestamp != held.timestamp || b.payload.is_empty())
     }
 
@@ -332,17 +334,17 @@ impl Assembler {
     }
 
     fn is_keyframe(&self, start: Extended, end: Extended) -> bool {
-        self.join(start, end).is_some_and(|unit| unit.has_idr && unit.has_sps && unit.has_pps)
+        self.join(start, end).is_some_and(|joined| joined.starts)
     }
 
-    fn join(&self, start: Extended, end: Extended) -> Option<AccessUnit> {
-        depacketize(self.packets.range(start..end).map(|(_, held)| held.payload.as_slice())).ok()
+    fn join(&self, start: Extended, end: Extended) -> Option<Joined> {
+        payload::join(self.codec, self.packets.range(start..end).map(|(_, held)| held.payload.as_slice()))
     }
 
     /// Takes the picture from `floor` to `end` out; `None` when it is malformed.
     fn take(&mut self, end: Extended) -> Option<AssembledFrame> {
         let timestamp = self.packets.range(self.floor..end).find(|(_, held)| !held.payload.is_empty())?.1.timestamp;
-        let Some(unit) = self.join(self.floor, end) else {
+        let Some(joined) = self.join(self.floor, end) else {
             self.drop_below(end);
             return None;
         };
@@ -351,7 +353,7 @@ impl Assembler {
         }
         self.floor = end;
         self.counters.frames += 1;
-        Some(AssembledFrame { data: unit.data, keyframe: unit.has_idr, timestamp })
+        Some(AssembledFrame { data: joined.data, keyframe: joined.keyframe, timestamp })
     }
 
     fn search(&mut self, now: Instant) {

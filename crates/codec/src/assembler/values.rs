@@ -45,7 +45,7 @@ pub struct AssemblerCounters {
 /// One whole coded picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssembledFrame {
-    /// Annex B.
+    /// As the codec writes it: H.264 in Annex B form, VP8 as RFC 6386 has it.
     pub data: Vec<u8>,
     /// Whether decoding can start here.
     pub keyframe: bool,

@@ -1,37 +1,37 @@
 //! RTP sequence numbers without their wrap (RFC 3550, appendix A.1), and which of them were seen.
 
 /// A sequence number that doesn't wrap within a call.
-pub(super) type Extended = i64;
+pub(crate) type Extended = i64;
 
 /// The extended number nearest to `near` that has the low 16 bits `sequence`.
-pub(super) fn extend(sequence: u16, near: Extended) -> Extended {
+pub(crate) fn extend(sequence: u16, near: Extended) -> Extended {
     // The low 16 bits of `near`, by truncation; the difference as a signed 16-bit number is the shorter way round.
     let step = sequence.wrapping_sub(near as u16) as i16;
     near + Extended::from(step)
 }
 
 /// What goes on the wire: the low 16 bits.
-pub(super) fn wire(extended: Extended) -> u16 {
+pub(crate) fn wire(extended: Extended) -> u16 {
     extended as u16
 }
 
 /// Remembers which of the last [`Seen::SPAN`] sequence numbers came.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     bits: Box<[bool; Seen::SPAN as usize]>,
     newest: Extended,
 }
 
 impl Seen {
     /// How far back the memory goes; at 1000 packets a second, two seconds.
-    pub(super) const SPAN: Extended = 2048;
+    pub(crate) const SPAN: Extended = 2048;
 
-    pub(super) fn starting_at(first: Extended) -> Self {
+    pub(crate) fn starting_at(first: Extended) -> Self {
         Self { bits: Box::new([false; Self::SPAN as usize]), newest: first }
     }
 
     /// Notes a number; `false` when it was noted before or is older than the memory.
-    pub(super) fn insert(&mut self, number: Extended) -> bool {
+    pub(crate) fn insert(&mut self, number: Extended) -> bool {
         if number <= self.newest - Self::SPAN {
             return false;
         }
