@@ -1,5 +1,5 @@
-//! The page for guests in a browser, as a server process serves it: Debian's Chromium opens it, calls, and is called. The page
-//! is the one in `ui/dist-guest` (`npm --prefix ui run build:guest`, which `./dev test` does first).
+//! The page for guests in a browser, as a server process serves it: Debian's Chromium and Firefox open it, call, and are
+//! called, by another guest and by `visavis-cli`. The page is the one in `ui/dist-guest` (`npm --prefix ui run build:guest`, which `./dev test` does first).
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a failed unwrap is a failed test")]
 
@@ -8,26 +8,28 @@ mod guests;
 mod programs;
 
 use anyhow::{Result, ensure};
-use browser::Driver;
-use guests::Guest;
+use guests::{Browser, Clip, Guest, Peer};
 use programs::ServerProcess;
 
 /// A server that serves the page, and its address for a browser.
 struct Rig {
     page: String,
-    _server: ServerProcess,
+    server: ServerProcess,
+    clip: Clip,
 }
 
 impl Rig {
-    fn start() -> Self {
-        let server = ServerProcess::start();
-        Self { page: format!("http://{}/", server.address), _server: server }
+    fn start() -> Result<Self> {
+        let (server, clip) = (ServerProcess::start(), Clip::make()?);
+        Ok(Self { page: format!("http://{}/", server.address), server, clip })
     }
 
-    async fn guest(&self, fragment: &str) -> Result<(Driver, Guest)> {
-        let driver = Driver::chromium(&[]).await?;
-        let guest = Guest::open(driver.client(), &format!("{}{fragment}", self.page)).await?;
-        Ok((driver, guest))
+    fn peer(&self, action: &[&str]) -> Result<Peer> {
+        Peer::start(&self.server.address, action)
+    }
+
+    async fn guest(&self, browser: Browser, fragment: &str) -> Result<Guest> {
+        Guest::open(browser, &self.clip, &format!("{}{fragment}", self.page)).await
     }
 }
 
@@ -43,13 +45,13 @@ async fn both_talk(one: &Guest, other: &Guest) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_guests_call_by_a_link_and_hang_up() -> Result<()> {
-    let rig = Rig::start();
-    let (first, creator) = rig.guest("").await?;
+/// The first creates, the second joins by the link; what the second turns off, the first is told; the second hangs up.
+async fn two_guests_call(creator: Browser, joiner: Browser) -> Result<()> {
+    let rig = Rig::start()?;
+    let creator = rig.guest(creator, "").await?;
     creator.click("Start a call").await?;
     let code = creator.code().await?;
-    let (second, joiner) = rig.guest(&format!("#{code}")).await?;
+    let joiner = rig.guest(joiner, &format!("#{code}")).await?;
     let address = joiner.address().await?;
     ensure!(!address.contains('#'), "the code stands in the address still: {address}");
     joiner.click("Join").await?;
@@ -67,24 +69,135 @@ async fn two_guests_call_by_a_link_and_hang_up() -> Result<()> {
         guest.reaches("ended").await?;
         guest.has_kept_the_policy().await?;
     }
-    creator.shows("The other person hung up.").await?;
-    first.close().await?;
-    second.close().await
+    creator.shows("The other person hung up.").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_guests_call_by_a_link_and_hang_up() -> Result<()> {
+    two_guests_call(Browser::Chromium, Browser::Chromium).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_in_firefox_joins_one_in_chromium() -> Result<()> {
+    two_guests_call(Browser::Chromium, Browser::Firefox).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_in_chromium_joins_one_in_firefox() -> Result<()> {
+    two_guests_call(Browser::Firefox, Browser::Chromium).await
+}
+
+/// Both are sure of one another, and both know that one of them trusts the host of a page.
+async fn acquainted(rig: &Rig, peer: &Peer, guest: &Guest) -> Result<()> {
+    // The peer says it when it happens: before it is connected, and only once.
+    let emoji = peer.emoji();
+    guest.reaches("connected").await?;
+    ensure!(guest.emoji().await? == emoji, "the two see different pictures");
+    peer.reaches("connected");
+    let host = peer.event("remote-guest", |_| true)["host"].clone();
+    ensure!(host == rig.server.address, "the peer was told of {host}");
+    guest.shows(&format!("You are a browser guest: you trust {}.", rig.server.address)).await
+}
+
+/// Pictures and sound both ways, and what the guest turns off and on again.
+async fn a_whole_conversation(rig: &Rig, peer: &Peer, guest: &Guest) -> Result<()> {
+    acquainted(rig, peer, guest).await?;
+    guest.sees_the_pattern().await?;
+    guest.hears_the_tone().await?;
+    peer.sees_more(60);
+    guest.click("Microphone").await?;
+    peer.is_sent(false, true);
+    guest.click("Camera").await?;
+    peer.is_sent(false, false);
+    guest.click("Camera").await?;
+    guest.click("Microphone").await?;
+    peer.is_sent(true, true);
+    peer.sees_more(60);
+    Ok(())
+}
+
+async fn a_guest_joins(browser: Browser) -> Result<()> {
+    let rig = Rig::start()?;
+    let mut peer = rig.peer(&["create"])?;
+    let guest = rig.guest(browser, &format!("#{}", peer.code())).await?;
+    guest.click("Join").await?;
+    a_whole_conversation(&rig, &peer, &guest).await?;
+
+    guest.click("Hang up").await?;
+    guest.reaches("ended").await?;
+    ensure!(peer.ended() == ("peer-hung-up".to_owned(), Some(0)));
+    peer.has_recorded(browser)?;
+    guest.has_kept_the_policy().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_joins_a_peer_and_hangs_up() -> Result<()> {
+    a_guest_joins(Browser::Chromium).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_in_firefox_joins_a_peer_and_hangs_up() -> Result<()> {
+    a_guest_joins(Browser::Firefox).await
+}
+
+async fn a_peer_joins(browser: Browser) -> Result<()> {
+    let rig = Rig::start()?;
+    let guest = rig.guest(browser, "").await?;
+    guest.click("Start a call").await?;
+    let mut peer = rig.peer(&["join", &guest.code().await?])?;
+    a_whole_conversation(&rig, &peer, &guest).await?;
+
+    peer.hang_up();
+    guest.reaches("ended").await?;
+    guest.shows("The other person hung up.").await?;
+    ensure!(peer.ended() == ("hung-up".to_owned(), Some(0)));
+    peer.has_recorded(browser)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_joins_a_guest_and_hangs_up() -> Result<()> {
+    a_peer_joins(Browser::Chromium).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_joins_a_guest_in_firefox_and_hangs_up() -> Result<()> {
+    a_peer_joins(Browser::Firefox).await
+}
+
+/// The number of `code`, with other words.
+fn other_words(code: &str) -> String {
+    let number = code.split('-').next().unwrap_or_default();
+    let other = if code.ends_with("-tulip-orbit") { "orbit-tulip" } else { "tulip-orbit" };
+    format!("{number}-{other}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_words_between_a_guest_and_a_peer_are_told_and_counted() -> Result<()> {
+    let rig = Rig::start()?;
+    let guest = rig.guest(Browser::Chromium, "").await?;
+    guest.click("Start a call").await?;
+    let mut peer = rig.peer(&["join", &other_words(&guest.code().await?)])?;
+    ensure!(peer.ended() == ("wrong-words".to_owned(), Some(4)));
+    guest.shows("Nobody got in. 2 more tries").await?;
+    guest.reaches("waiting").await?;
+    drop(guest);
+
+    let peer = rig.peer(&["create"])?;
+    let guest = rig.guest(Browser::Chromium, &format!("#{}", other_words(&peer.code()))).await?;
+    guest.click("Join").await?;
+    guest.shows("The words don't match").await?;
+    ensure!(peer.event("wrong-guess", |_| true)["left"] == 2);
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_with_other_words_is_told_and_counted() -> Result<()> {
-    let rig = Rig::start();
-    let (first, creator) = rig.guest("").await?;
+    let rig = Rig::start()?;
+    let creator = rig.guest(Browser::Chromium, "").await?;
     creator.click("Start a call").await?;
-    let code = creator.code().await?;
-    let number = code.split('-').next().unwrap_or_default();
-    let other = if code.ends_with("-tulip-orbit") { "orbit-tulip" } else { "tulip-orbit" };
-    let (second, joiner) = rig.guest(&format!("#{number}-{other}")).await?;
+    let joiner = rig.guest(Browser::Chromium, &format!("#{}", other_words(&creator.code().await?))).await?;
     joiner.click("Join").await?;
     joiner.shows("The words don't match").await?;
     creator.shows("Nobody got in").await?;
-    creator.reaches("waiting").await?;
-    first.close().await?;
-    second.close().await
+    creator.reaches("waiting").await
 }

@@ -13,6 +13,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use super::processes::{family, kill};
 
+const INSTALL: &str = "apt-get install chromium chromium-driver";
 /// How long chromedriver may take until it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -47,8 +48,8 @@ impl Driver {
     /// # Errors
     /// When chromedriver or Chromium is missing, or doesn't start.
     pub async fn chromium(flags: &[String]) -> Result<Self> {
-        let program = find(&["chromedriver"])?;
-        let browser = find(&["chromium", "chromium-browser", "google-chrome"])?;
+        let program = find(&["chromedriver"], INSTALL)?;
+        let browser = find(&["chromium", "chromium-browser", "google-chrome"], INSTALL)?;
         let mut process = Command::new(program)
             .args(["--port=0", "--allowed-ips=127.0.0.1"])
             .stdin(Stdio::null())
@@ -116,16 +117,12 @@ async fn port(output: ChildStdout) -> Result<u16> {
     bail!("chromedriver ended without naming its port")
 }
 
-/// The first of these programs on the path.
-fn find(names: &[&str]) -> Result<PathBuf> {
+/// The first of these programs on the path. `install`: how Debian and Ubuntu get it.
+pub(super) fn find(names: &[&str], install: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
         .find_map(|folder| names.iter().map(|name| folder.join(name)).find(|file| file.is_file()));
     found.with_context(|| {
-        format!(
-            "{} isn't installed. Debian and Ubuntu: apt-get install chromium chromium-driver (./dev test does so by \
-             itself)",
-            names[0]
-        )
+        format!("{} isn't installed. Debian and Ubuntu: {install} (./dev test does so by itself)", names[0])
     })
 }

@@ -1,12 +1,21 @@
-//! The guest page in an open browser, used as a person does: by what stands on it.
+//! The guest page in an open browser, used as a person does: by what stands on it, and by what can be seen and heard.
 
-#![allow(dead_code, unreachable_pub, reason = "each test uses the part that it needs")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test uses the part that it needs")]
+
+mod peer;
+mod tab;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use fantoccini::Client;
+use base64::Engine as _;
 use serde_json::{Value, json};
+use visavis_engine::device::{TestPattern, VideoFormat, pattern};
+use visavis_engine::frame::{FramePool, Size, Timestamp, VideoFrame};
+use visavis_testkit::{quality, sound};
+
+pub use peer::{Browser, Clip, Peer};
+use tab::Tab;
 
 /// Far longer than anything here takes; what isn't there by then isn't coming.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -14,24 +23,63 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// More pictures than a still one could count.
 const MOVING: u64 = 20;
 
-/// Keeps what the browser refuses to load or run, also what it refused before this was asked.
+/// Keeps what the browser refuses to load or run; in Chromium also what it refused before this was asked.
 const WATCH_POLICY: &str = "window.refusedByPolicy = []; \
-     const keep = (reports) => window.refusedByPolicy.push(...reports.map((report) => report.body.effectiveDirective)); \
-     new ReportingObserver(keep, { types: ['csp-violation'], buffered: true }).observe();";
+     const keep = ({ effectiveDirective }) => window.refusedByPolicy.push(effectiveDirective); \
+     document.addEventListener('securitypolicyviolation', keep); \
+     if (typeof ReportingObserver === 'undefined') return; \
+     const report = (reports) => reports.forEach(({ body }) => keep(body)); \
+     new ReportingObserver(report, { types: ['csp-violation'], buffered: true }).observe();";
 const CLICK: &str = "const all = [...document.querySelectorAll('button')]; \
      const named = (b) => b.innerText.trim() === arguments[0] || b.getAttribute('aria-label') === arguments[0]; \
      const found = all.find(named); found?.click(); return found !== undefined;";
 const FRAMES: &str = "return [...document.querySelectorAll('main video')].map((v) => Number(v.dataset.frames ?? 0));";
+const EMOJI: &str = "return [...document.querySelectorAll('[data-name]')].map((emoji) => emoji.dataset.name);";
 const CODE: &str = "return document.querySelector('[data-code]')?.dataset.code ?? null;";
 
-/// One guest.
-pub struct Guest(Client);
+/// The light of the other's picture as it is on the page: by a canvas, which every browser has, from RGB back to BT.601's luma.
+const LUMA: &str = "const video = document.querySelector('[aria-label=\"The other person\"] video'); \
+     const [width, height] = [video.videoWidth, video.videoHeight]; \
+     const pen = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true }); \
+     pen.drawImage(video, 0, 0); \
+     const rgb = pen.getImageData(0, 0, width, height).data; \
+     let luma = ''; \
+     for (let at = 0; at < rgb.length; at += 4) \
+       luma += String.fromCharCode(16.5 + 0.2568 * rgb[at] + 0.5041 * rgb[at + 1] + 0.0979 * rgb[at + 2]); \
+     return { width, height, luma: btoa(luma) };";
+/// A second and a half of the other's sound, recorded by the browser and decoded again: Firefox runs no `AudioContext` where there
+/// is no sound card.
+const SOUND: &str = "const done = arguments[arguments.length - 1]; \
+     const { srcObject } = document.querySelector('[aria-label=\"The other person\"] video'); \
+     const tape = new MediaRecorder(new MediaStream(srcObject.getAudioTracks()), { audioBitsPerSecond: 128000 }); \
+     const parts = []; \
+     tape.ondataavailable = ({ data }) => parts.push(data); \
+     tape.onstop = async () => { \
+       try { \
+         const desk = new OfflineAudioContext(1, 48000, 48000); \
+         const sound = await desk.decodeAudioData(await new Blob(parts).arrayBuffer()); \
+         done([...sound.getChannelData(0).slice(-24000)]); \
+       } catch (error) { done(String(error)); } \
+     }; \
+     tape.start(); \
+     setTimeout(() => tape.stop(), 1500);";
+/// What our peers and apps put into their microphone.
+const TONE_HZ: f64 = 440.0;
+/// The rate of what `SOUND` gives.
+const RATE_HZ: u32 = 48_000;
+
+/// One guest, whose browser ends with the value.
+pub struct Guest(Tab);
 
 impl Guest {
-    /// Opens the page and waits until it stands.
-    pub async fn open(browser: &Client, page: &str) -> Result<Self> {
-        browser.goto(page).await?;
-        let guest = Self(browser.clone());
+    /// Opens the page in a browser and waits until it stands. `clip`: what the browser's camera shows, where it takes a clip.
+    pub async fn open(browser: Browser, clip: &Clip, page: &str) -> Result<Self> {
+        let tab = match browser {
+            Browser::Chromium => Tab::chromium(&clip.chromium_flags()).await?,
+            Browser::Firefox => Tab::firefox().await?,
+        };
+        tab.goto(page).await?;
+        let guest = Self(tab);
         guest.run(WATCH_POLICY, json!([])).await?;
         guest.reaches("idle").await?;
         Ok(guest)
@@ -80,6 +128,65 @@ impl Guest {
         self.until("pictures that move", FRAMES, json!([]), more).await
     }
 
+    /// The six that both screens show.
+    pub async fn emoji(&self) -> Result<Vec<String>> {
+        let six = |value: &Value| {
+            let names = value.as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();
+            (names.len() == 6).then_some(names)
+        };
+        self.until("six emoji", EMOJI, json!([]), six).await
+    }
+
+    /// The other's pictures are those of the test pattern: as large as they were sent, close to how they were drawn, and in
+    /// order.
+    pub async fn sees_the_pattern(&self) -> Result<()> {
+        let width = "return document.querySelector('[aria-label=\"The other person\"] video')?.videoWidth";
+        self.until("the whole size", width, json!([]), |width| (*width == 1280).then_some(())).await?;
+        let (before, _) = self.stamped().await?;
+        let (after, psnr_db) = self.stamped().await?;
+        ensure!(after.frame > before.frame, "{} came after {}", after.frame, before.frame);
+        ensure!(psnr_db > 28.0, "the picture is {psnr_db:.1} dB from what was sent");
+        Ok(())
+    }
+
+    /// A picture's number, and how close it is to the one that was sent under that number.
+    async fn stamped(&self) -> Result<(pattern::Stamp, f64)> {
+        let seen = self.picture().await?;
+        let stamp = pattern::read(&seen).context("no frame number can be read in the browser's picture")?;
+        let sent = TestPattern::new(VideoFormat::HD30, 1, FramePool::new()).draw(stamp);
+        Ok((stamp, quality::psnr_y(&sent, &seen)))
+    }
+
+    /// The other's picture, in grey.
+    async fn picture(&self) -> Result<VideoFrame> {
+        let value = self.run(LUMA, json!([])).await?;
+        let side = |name: &str| value[name].as_u64().and_then(|side| u32::try_from(side).ok()).context("no size");
+        let size = Size::new(side("width")?, side("height")?)?;
+        let luma = base64::engine::general_purpose::STANDARD.decode(value["luma"].as_str().context("no picture")?)?;
+        ensure!(luma.len() == size.luma_len(), "{} bytes for {size}", luma.len());
+        Ok(FramePool::new().frame(size, Timestamp::ZERO, |y, u, v| {
+            y.copy_from_slice(&luma);
+            u.fill(128);
+            v.fill(128);
+        }))
+    }
+
+    /// Waits until the tone of the other's microphone is heard, and nothing else.
+    pub async fn hears_the_tone(&self) -> Result<()> {
+        let begin = Instant::now();
+        loop {
+            let samples = self.0.execute(SOUND, Vec::new(), true).await.context("listening")?;
+            let samples: Vec<f32> =
+                serde_json::from_value(samples.clone()).with_context(|| format!("listening: {samples}"))?;
+            let purity = sound::tone_purity(&samples, RATE_HZ, TONE_HZ);
+            let amplitude = sound::tone_amplitude(&samples, RATE_HZ, TONE_HZ);
+            if purity > 0.95 && amplitude > 0.1 {
+                return Ok(());
+            }
+            ensure!(begin.elapsed() < PATIENCE, "no tone: purity {purity:.2}, amplitude {amplitude:.3}");
+        }
+    }
+
     /// Nothing on the page has asked for what its policy forbids.
     pub async fn has_kept_the_policy(&self) -> Result<()> {
         let refused = self.run("return window.refusedByPolicy", json!([])).await?;
@@ -103,6 +210,6 @@ impl Guest {
 
     async fn run(&self, script: &str, args: Value) -> Result<Value> {
         let args = args.as_array().cloned().unwrap_or_default();
-        self.0.execute(script, args).await.with_context(|| script.to_owned())
+        self.0.execute(script, args, false).await.with_context(|| script.to_owned())
     }
 }

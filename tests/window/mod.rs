@@ -1,5 +1,5 @@
 //! A real window under Xvfb, driven by WebDriver: what a person would see and press.
-#![allow(unreachable_pub, reason = "a test's own module")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses the part that it needs")]
 
 use std::fs::File;
 use std::net::TcpListener;
