@@ -33,10 +33,10 @@ pub(super) enum Silence {
 
 impl From<io::Error> for Silence {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::TimedOut => Self::NoAnswer,
-            _ => Self::Unreachable(words::of_network(&error)),
+        if error.kind() == ErrorKind::TimedOut {
+            return Self::NoAnswer;
         }
+        Self::Unreachable(words::of_network(&error))
     }
 }
 
