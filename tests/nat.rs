@@ -46,17 +46,18 @@ fn kinds(paths: &[Value; 2]) -> Vec<String> {
     ends.map(|end| end["candidateType"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// What somebody meets who looks from outside: whether a relay stands between, and how each reaches it.
+/// What somebody meets who looks from outside: whether a relay stands between, and who needs a stream to reach it. Which of the two ends
+/// has the relay's address, where either could, is settled by chance.
 fn described(paths: &[Value; 2]) -> String {
-    let to_relay = |path: &Value| match path["local"]["relayProtocol"].as_str() {
-        Some(protocol) => format!("over {}", protocol.to_uppercase()),
-        None => "from its public address".to_owned(),
-    };
-    let [ann, bob] = paths.each_ref().map(to_relay);
-    match kinds(paths).iter().any(|kind| kind == "relay") {
-        false => "directly".to_owned(),
-        true if ann == bob => format!("by the relay, both {ann}"),
-        true => format!("by the relay, {ann} and {bob}"),
+    if !kinds(paths).iter().any(|kind| kind == "relay") {
+        return "directly".to_owned();
+    }
+    let protocols = paths.iter().filter_map(|path| path["local"]["relayProtocol"].as_str());
+    let streams: Vec<String> = protocols.filter(|protocol| *protocol != "udp").map(str::to_uppercase).collect();
+    match &streams[..] {
+        [] => "by the relay, over UDP".to_owned(),
+        [one] => format!("by the relay, over {one} at one end"),
+        [first, ..] => format!("by the relay, over {first} at both ends"),
     }
 }
 
