@@ -65,6 +65,7 @@ pub(super) fn plain_words(error: &Error) -> String {
     match error {
         Error::Io(error) => words::of_network(error),
         Error::Http(response) => format!("it isn't a Visavis server (it answered {})", response.status()),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => "the connection broke".to_owned(),
         Error::Protocol(_) | Error::HttpFormat(_) => "it isn't a Visavis server".to_owned(),
         Error::Url(error) => format!("the address is wrong: {error}"),
         error => error.to_string(),

@@ -105,7 +105,7 @@ impl AsyncUdpSocket for RelaySocket {
         }
         let sent = self.inner.poll_send(cx, transmit);
         if let (Poll::Ready(Err(error)), true) = (&sent, asks) {
-            let failed = Standing::Failed(format!("it can't be reached: {error}"));
+            let failed = Standing::Failed(error.to_string());
             self.relays.ledger().failed(self.local, Destination::Address(transmit.destination), failed);
         }
         sent
