@@ -82,6 +82,9 @@ impl PeerLink {
             }
             LinkCommand::Stats => {
                 self.session(TransportInput::Obstacle(transport.obstacle()));
+                if transport.is_without_relay() {
+                    self.without_relay(transport);
+                }
                 self.tell(LinkEvent::Stats(Box::new(transport.stats().await)));
             }
         }
@@ -132,15 +135,17 @@ impl PeerLink {
         }
     }
 
+    fn without_relay(&self, transport: &Transport) {
+        let cause = transport.obstacle().map_or_else(String::new, |obstacle| format!(". {obstacle}"));
+        let reason = format!("only relayed addresses may be used, and no TURN server has given one{cause}");
+        self.session(TransportInput::Failed { reason });
+    }
+
     fn on_event(&self, transport: &Transport, event: TransportEvent) {
         match event {
             TransportEvent::Candidate(candidate) => self.session(TransportInput::Candidate(candidate)),
             TransportEvent::EndOfCandidates => self.session(TransportInput::EndOfCandidates),
-            TransportEvent::NoRelay => {
-                let cause = transport.obstacle().map_or_else(String::new, |obstacle| format!(". {obstacle}"));
-                let reason = format!("only relayed addresses may be used, and no TURN server has given one{cause}");
-                self.session(TransportInput::Failed { reason });
-            }
+            TransportEvent::NoRelay => self.without_relay(transport),
             TransportEvent::State(state) => self.session(TransportInput::State(state)),
             TransportEvent::ControlOpen => self.session(TransportInput::ControlOpened),
             TransportEvent::ControlMessage(text) => self.session(TransportInput::Control(text)),

@@ -175,6 +175,13 @@ impl Transport {
         self.relays.obstacle(&self.shared.runtime)
     }
 
+    /// Whether only relayed addresses may be told, and every TURN server has refused, failed or kept silent. The library may go on
+    /// gathering then, and never say so.
+    #[must_use]
+    pub fn is_without_relay(&self) -> bool {
+        self.privacy.is_in_vain() && self.relays.have_all_failed(&self.shared.runtime)
+    }
+
     /// What was counted so far.
     pub async fn stats(&self) -> TransportStats {
         let report = self.pc.get_stats(self.shared.runtime.now(), StatsSelector::None).await;

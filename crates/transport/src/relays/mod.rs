@@ -140,6 +140,15 @@ impl Relays {
         obstacle::of(&self.ledger().reports(runtime.now(), obstacle::SUSPICIOUS))
     }
 
+    /// Whether there are relays, and each has refused, failed or kept silent.
+    pub(crate) fn have_all_failed(&self, runtime: &Arc<dyn Runtime>) -> bool {
+        let reports = self.reports(runtime);
+        let mut relays = reports.iter().filter(|report| report.server.service == Service::Turn).peekable();
+        relays.peek().is_some()
+            && relays
+                .all(|relay| matches!(relay.standing, Standing::Refused(..) | Standing::Failed(_) | Standing::Silent))
+    }
+
     /// How each server stands.
     pub(crate) fn reports(&self, runtime: &Arc<dyn Runtime>) -> Vec<ServerReport> {
         self.ledger().reports(runtime.now(), ledger::PATIENCE)
