@@ -84,7 +84,10 @@ choose_compiler() {
     say "checking with $(rustc --version) and its installed targets"
     CHECK="cargo check"
   elif need_rust_web; then
-    local bin=$ALL_TARGETS/debian/usr/bin
+    local bin=$ALL_TARGETS/debian/usr/bin libraries
+    # Where nothing is installed the loader has to be told where its own libraries are.
+    libraries=$(find "$ALL_TARGETS/debian/usr/lib" -name 'librustc_driver-*.so' -exec dirname {} \; | head -n 1)
+    export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
     say "checking with Debian's $("$bin/rustc" --version)"
     export RUSTC=$bin/rustc RUSTC_BOOTSTRAP=1
     CHECK="$bin/cargo check -Zbuild-std=std,panic_unwind,panic_abort,proc_macro"
