@@ -41,6 +41,13 @@ pub enum Input {
 pub enum Command {
     /// End the call.
     HangUp,
+    /// Call the other again after the end: with this DTLS certificate, once both have said so.
+    Again {
+        /// Of the certificate.
+        fingerprint: Fingerprint,
+    },
+    /// End the call, if it hasn't ended, and any thought of another one.
+    Leave,
     /// What we send has changed.
     Media(MediaState),
     /// What was measured over the last second: the other side is told its part, and the call is judged by it.
@@ -182,6 +189,19 @@ pub enum TransportAction {
     Close,
 }
 
+/// How things stand with another call of two whose call is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// The other is still there and may be asked.
+    Possible,
+    /// The other asks us.
+    Asked,
+    /// The other was asked.
+    Awaited,
+    /// The other is gone, or the way to it: another call needs another code.
+    Over,
+}
+
 /// What whoever watches the call is told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CallEvent {
@@ -216,6 +236,8 @@ pub enum CallEvent {
         /// How many.
         ahead: u32,
     },
+    /// How things stand with another call, after the end of this one.
+    Again(Again),
     /// A deadline has passed; what follows from it comes next.
     Deadline(Timer),
     /// Something senseless came in a call that is up; it was dropped.

@@ -20,7 +20,7 @@ mod ways;
 
 pub use control::{ControlMessage, MAX_CONTROL_LEN, MediaState, ReceiveReport};
 pub use input::{
-    CallEvent, Candidate, Command, IceServer, Input, Intent, Output, SocketAction, SocketInput, TransportAction,
+    Again, CallEvent, Candidate, Command, IceServer, Input, Intent, Output, SocketAction, SocketInput, TransportAction,
     TransportInput,
 };
 pub use obstacle::Obstacle;

@@ -23,11 +23,13 @@ pub enum Timer {
     Alone,
     /// A call that has ended keeps its connections a moment longer, so that the goodbye gets out.
     Linger,
+    /// Two whose call has ended may still call one another again.
+    Apart,
 }
 
 impl Timer {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Search,
         Self::Reach,
         Self::Exchange,
@@ -37,6 +39,7 @@ impl Timer {
         Self::Lost,
         Self::Alone,
         Self::Linger,
+        Self::Apart,
     ];
 
     /// How long it runs.
@@ -60,6 +63,8 @@ impl Timer {
             // Four times what a server keeps a lost seat for: it has told us by then whether the other is gone.
             Self::Lost => Duration::from_secs(120),
             Self::Linger => Duration::from_millis(250),
+            // Whoever is wanted again after that is called anew; until then a server keeps the room.
+            Self::Apart => Duration::from_secs(600),
         }
     }
 
@@ -76,6 +81,7 @@ impl Timer {
             Self::Lost => "lost",
             Self::Alone => "alone",
             Self::Linger => "linger",
+            Self::Apart => "apart",
         }
     }
 }

@@ -60,6 +60,8 @@ pub struct WaysConfig {
     pub fingerprint: Fingerprint,
     /// What we send from the start.
     pub media: MediaState,
+    /// Stay in the room when the call is over, so that the two may call one another again.
+    pub stays: bool,
     /// Seed for what must be random but not secret.
     pub seed: u64,
 }
@@ -102,9 +104,9 @@ impl Ways {
             if is_open {
                 let mut key = [0; 32];
                 entropy.fill(&mut key);
-                let WaysConfig { intent, fingerprint, media, seed, .. } = config.clone();
-                let config =
-                    SessionConfig { intent, servers, nearby, search, fingerprint, media, seed: seed ^ way as u64 };
+                let WaysConfig { intent, fingerprint, media, stays, seed, .. } = config.clone();
+                let seed = seed ^ way as u64;
+                let config = SessionConfig { intent, servers, nearby, search, fingerprint, media, stays, seed };
                 let session = Session::new(now, config, Entropy::new(key));
                 lanes.push(Lane { way, session, signaling: None, peer: None, closed: None });
             }
@@ -224,6 +226,7 @@ impl Ways {
             | CallEvent::Quality(_)
             | CallEvent::InLine { .. }
             | CallEvent::Obstacle(_)
+            | CallEvent::Again(_)
             | CallEvent::Deadline(_)
             | CallEvent::Dropped { .. }) => self.event(way, event),
         }
@@ -248,7 +251,7 @@ impl Ways {
         let news = [signaling.map(CallEvent::Signaling), peer.map(CallEvent::Peer), Some(CallEvent::State(state))];
         news.into_iter().flatten().for_each(|event| self.event(way, event));
         for lane in self.lanes.iter_mut().filter(|lane| lane.way != way) {
-            lane.session.handle_input(now, Input::Command(Command::HangUp));
+            lane.session.handle_input(now, Input::Command(Command::Leave));
         }
     }
 

@@ -26,7 +26,7 @@ fn name(body: &Body) -> &str {
         Body::Offer { .. } => "offer",
         Body::Answer { .. } => "answer",
         Body::EndOfCandidates => "end",
-        Body::Control { .. } | Body::Bye { .. } => "other",
+        Body::Control { .. } | Body::Bye { .. } | Body::Again => "other",
     }
 }
 

@@ -31,6 +31,7 @@ impl Between {
             nearby: NearbyServers { known: 1, search: true },
             fingerprint: fingerprint(1),
             media: MediaState::default(),
+            stays: false,
             seed: 1,
         };
         let mut between = Self { now, ways: Ways::new(now, config, entropy(1)), outputs: Vec::new() };
@@ -236,6 +237,7 @@ fn known_servers_that_are_gone_are_not_waited_for() {
         nearby: NearbyServers { known: 1, search: false },
         fingerprint: fingerprint(1),
         media: MediaState::default(),
+        stays: false,
         seed: 1,
     };
     let now = origin();

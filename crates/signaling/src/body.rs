@@ -57,6 +57,8 @@ pub enum Body {
         /// Why, as a short kebab-case word.
         reason: String,
     },
+    /// The sender's call has ended, and its person wants another one with the same other.
+    Again,
 }
 
 impl Body {
@@ -72,7 +74,7 @@ impl Body {
                 check_size("sdpMid", sdp_mid.as_deref().unwrap_or_default(), MAX_TAG_BYTES)?;
                 check_size("usernameFragment", username_fragment.as_deref().unwrap_or_default(), MAX_TAG_BYTES)
             }
-            Self::EndOfCandidates => Ok(()),
+            Self::EndOfCandidates | Self::Again => Ok(()),
             Self::Control { text } => check_size("text", text, MAX_CONTROL_BYTES),
             Self::Bye { reason } => check_size("reason", reason, MAX_BYE_BYTES),
         }

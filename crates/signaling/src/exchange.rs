@@ -9,6 +9,8 @@
 //! The words are the password of [`crate::cpace`], and the hash of each side's DTLS certificate is in its associated data:
 //! keys come out equal only for the two who know the words *and* see one another's certificates. Nobody acts on a sealed
 //! body before the other's tag is good. docs/protocol.md says it byte for byte; `tests/vectors/visavis.json` shows it.
+//!
+//! Where the two have met already, a [`RejoinSecret`] of that meeting takes the place of the words.
 
 mod keys;
 mod message;
@@ -16,7 +18,7 @@ mod message;
 use std::fmt;
 
 use crate::body::Body;
-use crate::code::Nameplate;
+use crate::code::{Nameplate, RoomCode};
 use crate::cpace::{KeyShare, PointError, SID_BYTES, SessionKey, Tag, transcript};
 use crate::emoji::Pictures;
 use crate::fingerprint::Fingerprint;
@@ -24,10 +26,10 @@ use crate::message::{MAX_BODY_BYTES, Role};
 use crate::random::Randomness;
 use crate::seal::{Seal, SealError};
 use crate::words::Words;
-use keys::{associated_data, channel_identifier, derive, read_associated_data};
+use keys::{associated_data, derive, read_associated_data};
 use message::{Kind, Message};
 
-pub use keys::VERSION;
+pub use keys::{RejoinSecret, VERSION};
 pub use message::MAX_REFUSAL_BYTES;
 
 /// How many guesses a code stands: at two words of ten bits, three in 2^20. The last one burns it.
@@ -39,12 +41,47 @@ pub type Sid = [u8; SID_BYTES];
 /// What the two who meet are to agree on.
 #[derive(Debug, Clone)]
 pub struct Terms {
-    /// Where they meet.
-    pub nameplate: Nameplate,
     /// What both must know.
-    pub words: Words,
+    pub secret: Secret,
     /// Our own certificate.
     pub fingerprint: Fingerprint,
+}
+
+/// What both must know.
+#[derive(Debug, Clone)]
+pub enum Secret {
+    /// A code that one has told the other.
+    Code {
+        /// Where they meet.
+        nameplate: Nameplate,
+        /// What the server doesn't know.
+        words: Words,
+    },
+    /// That they have met before.
+    Rejoin(RejoinSecret),
+}
+
+impl Terms {
+    /// To meet by a code.
+    #[must_use]
+    pub fn by_code(code: &RoomCode, fingerprint: Fingerprint) -> Self {
+        let secret = Secret::Code { nameplate: code.nameplate().clone(), words: code.words().clone() };
+        Self { secret, fingerprint }
+    }
+
+    /// To meet again.
+    #[must_use]
+    pub const fn again(secret: RejoinSecret, fingerprint: Fingerprint) -> Self {
+        Self { secret: Secret::Rejoin(secret), fingerprint }
+    }
+
+    fn share(&self, sid: &Sid, wide: &[u8; 64]) -> KeyShare {
+        let ci = keys::channel_identifier(&self.secret);
+        match &self.secret {
+            Secret::Code { words, .. } => KeyShare::new(words.password().as_bytes(), &ci, sid, wide),
+            Secret::Rejoin(secret) => KeyShare::new(secret.bytes(), &ci, sid, wide),
+        }
+    }
 }
 
 /// What is known of the other once the exchange has proved it.
@@ -99,6 +136,7 @@ enum State {
 struct Keyed {
     seal: Seal,
     proof: Proof,
+    rejoin: RejoinSecret,
     sid: Sid,
     /// What the other's tag must be.
     expected: Tag,
@@ -126,8 +164,7 @@ impl Exchange {
         let (mut sid, mut wide) = ([0; SID_BYTES], zeroize::Zeroizing::new([0; 64]));
         random.fill(&mut sid);
         random.fill(&mut *wide);
-        let ci = channel_identifier(&terms.nameplate);
-        let share = KeyShare::new(terms.words.password().as_bytes(), &ci, &sid, &wide);
+        let share = terms.share(&sid, &wide);
         let ad = associated_data(Role::Joiner, &terms.fingerprint);
         let opening = Message::Open { sid, point: *share.point(), ad: ad.clone() }.to_json();
         (Self { role: Role::Joiner, state: State::Opened { share, sid, ad }, unanswered: None }, opening)
@@ -139,6 +176,20 @@ impl Exchange {
         match &self.state {
             State::Checked(keyed, _) | State::Verified(keyed) => Some(&keyed.proof),
             State::Listening { .. } | State::Heard(..) | State::Replied(_) | State::Opened { .. } | State::Over => None,
+        }
+    }
+
+    /// By what the two may meet again, once both tags were exchanged.
+    #[must_use]
+    pub fn rejoin_secret(&self) -> Option<RejoinSecret> {
+        match &self.state {
+            State::Verified(keyed) => Some(keyed.rejoin.clone()),
+            State::Listening { .. }
+            | State::Heard(..)
+            | State::Replied(_)
+            | State::Opened { .. }
+            | State::Checked(..)
+            | State::Over => None,
         }
     }
 
@@ -206,8 +257,7 @@ impl Exchange {
                 if seen.contains(&sid) {
                     return Err(ExchangeError::SidSeen);
                 }
-                let ci = channel_identifier(&terms.nameplate);
-                let share = KeyShare::new(terms.words.password().as_bytes(), &ci, &sid, &share_seed);
+                let share = terms.share(&sid, &share_seed);
                 let own_ad = associated_data(Role::Creator, &terms.fingerprint);
                 let (keyed, tag) = agree(Role::Creator, sid, (&share, &own_ad), (&point, &ad))?;
                 self.state = State::Heard(keyed, Reply { point: *share.point(), ad: own_ad, tag });
@@ -276,6 +326,7 @@ fn agree(
     let keyed = Keyed {
         seal: Seal::new(&derived.sending, &derived.receiving),
         proof: Proof { fingerprint: other.fingerprint, pictures: derived.pictures },
+        rejoin: derived.rejoin,
         sid,
         expected: key.tag(point, ad),
     };

@@ -31,7 +31,7 @@ pub mod work;
 pub use body::Body;
 pub use code::{CodeError, Nameplate, RoomCode};
 pub use emoji::{Emoji, Pictures};
-pub use exchange::{Exchange, ExchangeError, Opened, Proof, Terms};
+pub use exchange::{Exchange, ExchangeError, Opened, Proof, RejoinSecret, Terms};
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use invitation::{DEFAULT_PORT, Invitation};
 pub use message::{ClientMessage, ErrorCode, PROTOCOL_VERSION, Role, ServerMessage};

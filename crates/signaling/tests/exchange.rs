@@ -15,8 +15,7 @@ const OWN: Fingerprint = Fingerprint([1; 32]);
 const OTHER: Fingerprint = Fingerprint([2; 32]);
 
 fn terms(code: &str, fingerprint: Fingerprint) -> Terms {
-    let code = RoomCode::parse(code).unwrap();
-    Terms { nameplate: code.nameplate().clone(), words: code.words().clone(), fingerprint }
+    Terms::by_code(&RoomCode::parse(code).unwrap(), fingerprint)
 }
 
 fn creator(seed: u64) -> Exchange {
@@ -304,5 +303,30 @@ proptest! {
         let (mut creator, mut joiner) = met();
         prop_assert!(creator.open(&text).is_err() && joiner.open(&text).is_err());
         prop_assert!(self::creator(1).open(&text).is_err());
+    }
+}
+
+#[test]
+fn those_who_have_met_meet_again_without_words() {
+    let (joiner, _) = joiner("4827-tulip-orbit");
+    assert!(joiner.rejoin_secret().is_none() && creator(1).rejoin_secret().is_none());
+    let (first_creator, first_joiner) = met();
+    let of = |exchange: &Exchange, fingerprint| Terms::again(exchange.rejoin_secret().unwrap(), fingerprint);
+    let (mut joiner, open) = Exchange::join(of(&first_joiner, OTHER), &mut SplitMix::new(5));
+    let mut creator = Exchange::create(of(&first_creator, OWN), Vec::new(), &mut SplitMix::new(6));
+    assert_eq!(creator.open(&open), Ok(Opened::Opening));
+    let reply = creator.seal(&offer()).unwrap();
+    assert_eq!(joiner.open(&reply), Ok(Opened::Body(offer())));
+    let confirm = joiner.seal(&answer()).unwrap();
+    assert_eq!(creator.open(&confirm), Ok(Opened::Body(answer())));
+    assert_ne!(creator.proof().unwrap().pictures, first_creator.proof().unwrap().pictures);
+
+    // The secret of another meeting is as good as none, and so are the words of the first.
+    let strangers = [of(&creator, OWN), terms("4827-tulip-orbit", OWN)];
+    for terms in strangers {
+        let (mut joiner, open) = Exchange::join(of(&first_joiner, OTHER), &mut SplitMix::new(7));
+        let mut creator = Exchange::create(terms, Vec::new(), &mut SplitMix::new(8));
+        assert_eq!(creator.open(&open), Ok(Opened::Opening));
+        assert_eq!(joiner.open(&creator.seal(&offer()).unwrap()), Err(ExchangeError::WrongTag));
     }
 }

@@ -1,7 +1,8 @@
 //! The session: what it holds and the contract by which it is driven. What it decides is elsewhere: [`transitions`] has
 //! the drawing and every change of state, [`server`] what the signalling brings, [`peer`] what the peer connection and
-//! the other side bring.
+//! the other side bring. [`again`] is what comes after the call.
 
+mod again;
 mod peer;
 mod server;
 mod transitions;
@@ -13,8 +14,9 @@ use visavis_signaling::client::Client;
 use visavis_signaling::exchange::Sid;
 use visavis_signaling::{Entropy, Fingerprint, Role, RoomCode};
 
+use self::again::Apart;
 use crate::control::{ControlMessage, MediaState};
-use crate::input::{CallEvent, Command, Input, Intent, Output};
+use crate::input::{CallEvent, Command, IceServer, Input, Intent, Output};
 use crate::link::Link;
 use crate::state::{CallState, CloseReason};
 use crate::timers::{Timer, Timers};
@@ -34,6 +36,8 @@ pub struct SessionConfig {
     pub fingerprint: Fingerprint,
     /// What we send from the start.
     pub media: MediaState,
+    /// Stay in the room when the call is over, so that the two may call one another again.
+    pub stays: bool,
     /// Seed for what must be random but not secret (the jitter of reconnecting).
     pub seed: u64,
 }
@@ -46,7 +50,12 @@ enum State {
     Connecting(Link),
     Connected { link: Link, since: Instant },
     Disconnected { link: Link, since: Instant, lost: Instant },
-    Closed { reason: CloseReason, link: Option<Link> },
+    Closed {
+        reason: CloseReason,
+        link: Option<Link>,
+        /// While another call with the same other may follow.
+        apart: Option<Apart>,
+    },
 }
 
 /// One call.
@@ -68,6 +77,10 @@ pub struct Session {
     entropy: Entropy,
     /// The exchanges in which somebody may have tested a guess at the words.
     guesses: Vec<Sid>,
+    /// This is another call of two who have met: no code lets anybody else in.
+    meets_again: bool,
+    /// What the server told last.
+    ice_servers: Vec<IceServer>,
     state: State,
     media: MediaState,
     timers: Timers,
@@ -97,6 +110,8 @@ impl Session {
             code,
             entropy,
             guesses: Vec::new(),
+            meets_again: false,
+            ice_servers: Vec::new(),
             state: State::New,
             timers: Timers::default(),
             generations: 0,
@@ -181,6 +196,8 @@ impl Session {
     fn on_command(&mut self, now: Instant, command: Command) {
         match command {
             Command::HangUp => self.close(now, CloseReason::HungUp),
+            Command::Again { fingerprint } => self.ask_again(now, fingerprint),
+            Command::Leave => self.leave(now),
             Command::Media(media) => {
                 self.media = media;
                 self.control(now, &ControlMessage::Media(media));
@@ -195,15 +212,16 @@ impl Session {
         match (timer, self.role) {
             (Timer::Search, _) => self.search_over(now),
             (Timer::Reach, _) => self.out_of_reach(now),
-            (Timer::Exchange, Role::Creator) => self.dismiss(now),
-            (Timer::Exchange, Role::Joiner) => self.close(now, CloseReason::NoAnswer),
+            (Timer::Exchange, Role::Creator) if !self.meets_again => self.dismiss(now),
+            (Timer::Exchange, _) => self.close(now, CloseReason::NoAnswer),
             (Timer::Connecting, _) => {
                 let obstacle = self.link_mut().and_then(|link| link.obstacle.take());
                 self.close(now, CloseReason::NoPath { obstacle });
             }
             (Timer::Restart | Timer::RestartAgain, _) => self.mend(now),
             (Timer::Lost | Timer::Alone, _) => self.close(now, CloseReason::PeerLost),
-            (Timer::Linger, _) => self.finish(),
+            (Timer::Linger, _) => self.lingered(now),
+            (Timer::Apart, _) => self.apart_for_good(now),
         }
     }
 

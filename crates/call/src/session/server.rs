@@ -45,6 +45,7 @@ impl Session {
             ClientEvent::Knocked => self.knocked(now),
             ClientEvent::IceServers(mut servers) => {
                 servers.truncate(MAX_ICE_SERVERS);
+                self.ice_servers.clone_from(&servers);
                 self.act(TransportAction::UseServers(servers));
             }
             ClientEvent::PeerLeft { reason } => self.peer_left(now, &reason),
@@ -94,6 +95,7 @@ impl Session {
             self.server_is_gone(now);
             return;
         }
+        self.apart_for_good(now);
         let refused = |code: &str, text| CloseReason::ServerRefused { code: code.to_owned(), text };
         let why = match cause {
             GiveUp::Unreachable | GiveUp::NotAServer | GiveUp::Version => CloseReason::ServerUnreachable { reason },
@@ -218,12 +220,15 @@ impl Session {
     // ── what the other side says through the server ─────────────────────────────────────────────────────────────
 
     fn on_relayed(&mut self, now: Instant, text: &str) {
+        let is_over = matches!(self.state, State::Closed { .. });
         let Some(link) = self.link_mut() else { return };
         match link.exchange.open(text) {
+            Ok(Opened::Body(Body::Again)) if is_over => self.asked_again(now),
+            Ok(_) | Err(_) if is_over => {}
             Ok(Opened::Opening) => self.on_opening(),
             Ok(Opened::Body(body)) => self.on_body(now, body),
             Ok(Opened::Refused { reason }) => self.goodbye(now, &reason),
-            Err(error) => self.senseless(now, why_refused(&error)),
+            Err(error) => self.senseless(now, why_refused(&error, self.meets_again)),
         }
     }
 
@@ -247,6 +252,7 @@ impl Session {
             Body::EndOfCandidates => {}
             Body::Control { text } => self.on_control(now, &text),
             Body::Bye { reason } => self.goodbye(now, &reason),
+            Body::Again => self.out_of_place(now, self.step()),
         }
     }
 
@@ -303,23 +309,28 @@ impl Session {
                 self.failed(now, CloseReason::TransportFailed { reason: error.to_string() });
             }
             // Of an address, or a word, one can be left out.
-            (Err(_), Body::Candidate { .. } | Body::EndOfCandidates | Body::Control { .. } | Body::Bye { .. }) => {}
+            (
+                Err(_),
+                Body::Candidate { .. } | Body::EndOfCandidates | Body::Control { .. } | Body::Bye { .. } | Body::Again,
+            ) => {}
         }
     }
 }
 
 /// What a message of the other side that isn't taken means for a call that isn't up yet.
-fn why_refused(error: &ExchangeError) -> CloseReason {
+fn why_refused(error: &ExchangeError, meets_again: bool) -> CloseReason {
     let reason = error.to_string();
     match error {
-        ExchangeError::WrongTag => CloseReason::WrongWords,
+        // Nobody types a rejoin secret.
+        ExchangeError::WrongTag if !meets_again => CloseReason::WrongWords,
         // Nobody but the other could have sent this, or the other may have meant it well.
         ExchangeError::Version
         | ExchangeError::Malformed(_)
         | ExchangeError::TooLarge { .. }
         | ExchangeError::Seal(SealError::Content(_) | SealError::Body(_)) => CloseReason::BadMessage { reason },
         // The enum may grow.
-        ExchangeError::Reflected
+        ExchangeError::WrongTag
+        | ExchangeError::Reflected
         | ExchangeError::Point(_)
         | ExchangeError::SidSeen
         | ExchangeError::OutOfTurn { .. }

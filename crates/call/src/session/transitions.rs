@@ -7,6 +7,7 @@
 //! Waiting ─ somebody knocks ─> Verifying <┘ ─ both tags good ─> Connecting ─ ICE+DTLS up ─> Connected
 //! Connected ─ path lost ─> Disconnected ─ path found, by itself or by an ICE restart ─> Connected
 //! any ─ hang up · the other hung up or left · deadline · refused · broken ─> Closed(reason)
+//! Closed ─ both want another call ─> Verifying                                   (neither waits for anybody else)
 //! ```
 //!
 //! A state owns its data: whatever belongs to one particular other is in its `Link`, and goes with it. A state also owns
@@ -31,9 +32,10 @@ use visavis_signaling::exchange::{MAX_GUESSES, Sid};
 use visavis_signaling::message::reason;
 use visavis_signaling::{Body, Exchange, Role, RoomCode, Terms};
 
+use super::again::Apart;
 use super::{Session, State};
 use crate::control::ControlMessage;
-use crate::input::{CallEvent, TransportAction};
+use crate::input::{Again, CallEvent, TransportAction};
 use crate::link::{Link, Step};
 use crate::state::{CloseReason, DISMISSED};
 use crate::timers::Timer;
@@ -54,8 +56,12 @@ impl Session {
         }
         // Nobody knocks where there is no code, and nobody is let in without one.
         let Some(code) = &self.code else { return };
-        let (nameplate, words) = (code.nameplate().clone(), code.words().clone());
-        let terms = Terms { nameplate, words, fingerprint: self.config.fingerprint };
+        let terms = Terms::by_code(code, self.config.fingerprint);
+        self.meet(now, terms);
+    }
+
+    /// → Verifying.
+    pub(super) fn meet(&mut self, now: Instant, terms: Terms) {
         let (exchange, opening) = match self.role {
             Role::Creator => (Exchange::create(terms, self.guesses.clone(), &mut self.entropy), None),
             Role::Joiner => {
@@ -144,7 +150,8 @@ impl Session {
         let still_in_room = self.client.is_in_room();
         match (&self.state, self.role) {
             (State::Verifying(_) | State::Connecting(_), Role::Creator) if still_in_room => self.back_to_waiting(now),
-            (State::New | State::Closed { .. }, _) => {}
+            (State::New, _) => {}
+            (State::Closed { .. }, _) => self.apart_for_good(now),
             (State::Waiting, _) if still_in_room => {}
             (State::Verifying(_), Role::Joiner) if !by_itself => self.close(now, CloseReason::NoAnswer),
             (State::Connecting(_), Role::Joiner) if word == reason::TIMED_OUT => self.close(now, CloseReason::NoAnswer),
@@ -159,8 +166,8 @@ impl Session {
     /// The other says goodbye.
     pub(super) fn goodbye(&mut self, now: Instant, word: &str) {
         match (&self.state, self.role) {
-            (State::Verifying(_), Role::Creator) => self.back_to_waiting(now),
-            (State::Verifying(_), Role::Joiner)
+            (State::Verifying(_), Role::Creator) if !self.meets_again => self.back_to_waiting(now),
+            (State::Verifying(_), _)
             | (State::New | State::Waiting | State::Connecting(_) | State::Closed { .. }, _)
             | (State::Connected { .. } | State::Disconnected { .. }, _) => {
                 self.close(now, CloseReason::from_word(word));
@@ -172,7 +179,7 @@ impl Session {
     pub(super) fn senseless(&mut self, now: Instant, why: CloseReason) {
         match (&self.state, self.role) {
             (State::New | State::Waiting | State::Closed { .. }, _) => {}
-            (State::Verifying(_), Role::Creator) => self.dismiss(now),
+            (State::Verifying(_), Role::Creator) if !self.meets_again => self.dismiss(now),
             (State::Verifying(_) | State::Connecting(_), _) => self.close(now, why),
             (State::Connected { .. } | State::Disconnected { .. }, _) => {
                 self.dropped += 1;
@@ -186,7 +193,9 @@ impl Session {
         match (&self.state, self.role) {
             (State::New | State::Waiting | State::Closed { .. }, _) => {}
             // The answer was no good: this one wasn't it. Everything before the answer is our own failure.
-            (State::Verifying(link), Role::Creator) if link.step == Step::TakingAnswer => self.dismiss(now),
+            (State::Verifying(link), Role::Creator) if link.step == Step::TakingAnswer && !self.meets_again => {
+                self.dismiss(now);
+            }
             (State::Verifying(_) | State::Connecting(_), _) => self.close(now, why),
             // A failed restart leaves the call where it was, to be tried again.
             (State::Connected { .. } | State::Disconnected { .. }, role) => {
@@ -245,6 +254,8 @@ impl Session {
 
     /// Any → Closed.
     pub(super) fn close(&mut self, now: Instant, reason: CloseReason) {
+        let apart = self.stays_after(&reason).then(Apart::default);
+        let stays = apart.is_some();
         let (link, acquainted) = match std::mem::replace(&mut self.state, State::New) {
             closed @ State::Closed { .. } => {
                 self.state = closed;
@@ -258,20 +269,17 @@ impl Session {
         };
         let word = reason.code().to_owned();
         let unsaid = acquainted && reason != CloseReason::PeerHungUp;
-        self.enter(now, State::Closed { reason, link });
+        self.enter(now, State::Closed { reason, link, apart });
         if unsaid {
             // By both ways, since either may be dead without our knowing.
             self.over_channel(&ControlMessage::Bye { reason: word.clone() });
             self.relay(now, &Body::Bye { reason: word.clone() });
         }
-        self.client.handle_input(now, ClientInput::Leave(word));
-    }
-
-    pub(super) fn finish(&mut self) {
-        if let Some(action) = self.link().map(|link| link.act(TransportAction::Close)) {
-            self.outputs.push_back(action);
+        if stays {
+            self.event(CallEvent::Again(Again::Possible));
+        } else {
+            self.client.handle_input(now, ClientInput::Leave(word));
         }
-        self.finished = true;
     }
 
     pub(super) fn enter(&mut self, now: Instant, state: State) {

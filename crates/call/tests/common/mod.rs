@@ -36,7 +36,7 @@ pub fn entropy(who: u8) -> Entropy {
 
 /// What that one brings to the exchange of a code.
 pub fn terms(code: &RoomCode, who: u8) -> Terms {
-    Terms { nameplate: code.nameplate().clone(), words: code.words().clone(), fingerprint: fingerprint(who) }
+    Terms::by_code(code, fingerprint(who))
 }
 
 pub fn role_of(intent: &Intent) -> Role {
@@ -55,6 +55,7 @@ pub fn config(intent: Intent, who: u8, servers: usize) -> SessionConfig {
         search: false,
         fingerprint: fingerprint(who),
         media,
+        stays: false,
         seed: u64::from(who),
     }
 }

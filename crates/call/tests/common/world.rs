@@ -96,6 +96,23 @@ impl World {
         world
     }
 
+    /// The same two, who stay in their room when their call is over.
+    pub fn connected_for_more() -> Self {
+        let mut world = Self::new();
+        world.add_staying(Intent::Create);
+        world.run(Duration::from_secs(1));
+        let code = world.code();
+        world.add_staying(Intent::Join(code));
+        world.run(Duration::from_secs(2));
+        assert_eq!(world.names(), ["connected", "connected"]);
+        world
+    }
+
+    pub fn add_staying(&mut self, intent: Intent) {
+        let config = config(intent, number(self.parties.len()), 1);
+        self.add_with(SessionConfig { stays: true, ..config }, &[0]);
+    }
+
     // ── people ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     /// Somebody who knows these servers, in this order.
@@ -246,6 +263,11 @@ impl World {
         self.servers[server] = Some(rooms(self.now, 77));
     }
 
+    /// One that doesn't know the key of the one before it, and so none of its rooms.
+    pub fn start_forgetful_server(&mut self, server: usize) {
+        self.servers[server] = Some(rooms_of(self.now, 77, TokenKey::new([4; 32])));
+    }
+
     fn forget(&mut self, id: ConnectionId) {
         self.owners.remove(&id);
         self.wire.retain(|_, packet| match packet {
@@ -260,6 +282,10 @@ impl World {
 }
 
 fn rooms(now: Instant, seed: u64) -> Rooms {
+    rooms_of(now, seed, TokenKey::new([3; 32]))
+}
+
+fn rooms_of(now: Instant, seed: u64, key: TokenKey) -> Rooms {
     let random = Box::new(SplitMix::new(seed));
-    Rooms::new(now, Duration::from_secs(1_800_000_000), Limits::default(), TokenKey::new([3; 32]), random)
+    Rooms::new(now, Duration::from_secs(1_800_000_000), Limits::default(), key, random)
 }

@@ -8,7 +8,9 @@ use crate::code::Nameplate;
 use crate::message::{ClientMessage, ErrorCode, IceServer, MAX_BODY_BYTES, ServerMessage};
 
 impl Client {
-    pub(super) fn is_paired(&self) -> bool {
+    /// Whether the server has made a pair of us and the other, who hasn't left it.
+    #[must_use]
+    pub fn is_paired(&self) -> bool {
         matches!(&self.place, Place::Meeting(_, exchange) if exchange.paired)
     }
 

@@ -1,11 +1,12 @@
 //! What goes into the exchange besides the words, and what is derived from its key (HKDF-SHA512, RFC 5869).
 
+use std::fmt;
+
 use hkdf::Hkdf;
 use sha2::Sha512;
 use zeroize::Zeroizing;
 
-use super::ExchangeError;
-use crate::code::Nameplate;
+use super::{ExchangeError, Secret};
 use crate::cpace::{SessionKey, lv};
 use crate::emoji::{Pictures, SHOWN, choose};
 use crate::fingerprint::{FINGERPRINT_BYTES, Fingerprint};
@@ -15,9 +16,33 @@ use crate::seal::Key;
 /// What both sides must speak; in the channel identifier, in the associated data and in each export.
 pub const VERSION: &str = "visavis/1";
 
+/// In the place of a number where the two have met before, and what that is exported under.
+const AGAIN: &[u8] = b"again";
+
+/// By what two who have met may meet again: nobody but them has it, and it is good for one exchange.
+#[derive(Clone)]
+pub struct RejoinSecret(Zeroizing<[u8; 32]>);
+
+impl RejoinSecret {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for RejoinSecret {
+    // It has no place in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RejoinSecret")
+    }
+}
+
 /// `CI`: what is spoken, and where.
-pub(super) fn channel_identifier(nameplate: &Nameplate) -> Vec<u8> {
-    lv(&[VERSION.as_bytes(), nameplate.as_str().as_bytes()])
+pub(super) fn channel_identifier(secret: &Secret) -> Vec<u8> {
+    let place = match secret {
+        Secret::Code { nameplate, .. } => nameplate.as_str().as_bytes(),
+        Secret::Rejoin(_) => AGAIN,
+    };
+    lv(&[VERSION.as_bytes(), place])
 }
 
 /// The name of a role in the associated data.
@@ -67,6 +92,7 @@ pub(super) struct Derived {
     pub(super) sending: Key,
     pub(super) receiving: Key,
     pub(super) pictures: Pictures,
+    pub(super) rejoin: RejoinSecret,
 }
 
 /// Derives everything for the side that has `role`.
@@ -81,7 +107,14 @@ pub(super) fn derive(key: &SessionKey, role: Role, own: &Fingerprint, other: &Fi
     let (joiner, creator) = if role == Role::Joiner { (own, other) } else { (other, own) };
     let mut bytes = [0; SHOWN];
     expand(&hkdf, &lv(&[VERSION.as_bytes(), b"pictures", &joiner.0, &creator.0]), &mut bytes);
-    Derived { sending: from(role), receiving: from(role.other()), pictures: choose(bytes) }
+    let mut rejoin = Zeroizing::new([0; 32]);
+    expand(&hkdf, &lv(&[VERSION.as_bytes(), AGAIN]), &mut *rejoin);
+    Derived {
+        sending: from(role),
+        receiving: from(role.other()),
+        pictures: choose(bytes),
+        rejoin: RejoinSecret(rejoin),
+    }
 }
 
 fn expand(hkdf: &Hkdf<Sha512>, info: &[u8], out: &mut [u8]) {

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::keys::channel_identifier;
 use super::*;
 use crate::cpace::lv;
 use crate::random::Randomness;
@@ -32,12 +33,10 @@ impl Randomness for Counting {
     }
 }
 
+const CODE: &str = "4827-tulip-orbit";
+
 fn terms(fingerprint: u8) -> Terms {
-    Terms {
-        nameplate: Nameplate::new("4827").unwrap(),
-        words: Words::find("tulip", "orbit").unwrap(),
-        fingerprint: Fingerprint([fingerprint; 32]),
-    }
+    Terms::by_code(&RoomCode::parse(CODE).unwrap(), Fingerprint([fingerprint; 32]))
 }
 
 fn parts(text: &str) -> Value {
@@ -61,7 +60,8 @@ fn meeting() -> Value {
 
     // The same once more, step by step, for what the exchange doesn't show.
     let (sid, wide): ([u8; 16], [u8; 64]) = (counting(0), counting(16));
-    let (ci, password) = (channel_identifier(&joiner_terms.nameplate), joiner_terms.words.password());
+    let code = RoomCode::parse(CODE).unwrap();
+    let (ci, password) = (channel_identifier(&joiner_terms.secret), code.words().password());
     let share = |wide: &[u8; 64]| KeyShare::new(password.as_bytes(), &ci, &sid, wide);
     let (yj, yc) = (share(&wide), share(&counting(0x60)));
     let ad_j = associated_data(Role::Joiner, &joiner_terms.fingerprint);
@@ -73,7 +73,7 @@ fn meeting() -> Value {
     let pictures = joiner.proof().unwrap().pictures;
     json!({
         "about": "One meeting of Visavis with fixed randomness; docs/protocol.md, \"The code exchange\". Bytes in hex; relay bodies as they are sent.",
-        "code": "4827-tulip-orbit",
+        "code": CODE,
         "prs": hex(password.as_bytes()),
         "ci": hex(&ci),
         "sid": hex(&sid),
@@ -89,8 +89,10 @@ fn meeting() -> Value {
             "keyJoiner": hex(&lv(&[b"visavis/1", b"from joiner"])),
             "keyCreator": hex(&lv(&[b"visavis/1", b"from creator"])),
             "pictures": hex(&lv(&[b"visavis/1", b"pictures", &joiner_terms.fingerprint.0, &creator_terms.fingerprint.0])),
+            "rejoin": hex(&lv(&[b"visavis/1", b"again"])),
         },
         "key": { "joiner": hex(&*derived.sending), "creator": hex(&*derived.receiving) },
+        "rejoin": hex(derived.rejoin.bytes()),
         "pictures": pictures.map(|emoji| json!({ "picture": emoji.picture, "name": emoji.name })),
         "seal": {
             "key": "creator",
