@@ -88,6 +88,7 @@ impl Ours {
                 speaker: SpeakerChoice::Silence,
             },
             media: MediaState { microphone: true, camera: true },
+            stays: false,
             sound: SoundSettings::default(),
             video: VideoSettings::default(),
             sinks,

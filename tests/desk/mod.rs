@@ -69,6 +69,7 @@ fn config(intent: Intent, servers: Vec<String>, devices: Devices, seed: u64) -> 
         transport: TransportConfig::default(),
         devices,
         media: MediaState { microphone: true, camera: false },
+        stays: false,
         // A tone is noise to whoever suppresses noise.
         sound: SoundSettings { processing: visavis_engine::SoundProcessing::OFF, stand_ins_too: false },
         video: VideoSettings::default(),

@@ -51,6 +51,9 @@ describe("every view has its screen", () => {
     "no-server": "Call",
     slow: "Call",
     ended: "Call ended",
+    "may-call-again": "Call ended",
+    "asked-again": "Call ended",
+    "awaiting-again": "Call ended",
     failed: "Call ended",
     "no-such-room": "Visavis",
     "wrong-words": "Visavis",
@@ -262,26 +265,6 @@ describe("in a call", () => {
   it("says which side dropped", async () => {
     await open(scenes["reconnecting"] ?? idle);
     expect(screen.getByText(/Your network seems to be down/)).toBeTruthy();
-  });
-});
-
-describe("ended", () => {
-  it("begins a new call after one that connected, as its code is used up", async () => {
-    const backend = await open(scenes["ended"] ?? idle);
-    expect(document.activeElement).toBe(screen.getByRole("main"));
-    expect(screen.queryByRole("button", { name: "Open settings" })).toBeNull();
-    screen.getByRole("button", { name: "New call" }).click();
-    expect(backend.asked).toContain("startCall");
-  });
-
-  it("tries the same again after one that didn't, and leads to what would help", async () => {
-    const backend = await open(scenes["failed"] ?? idle);
-    screen.getByRole("button", { name: "Open settings" }).click();
-    await screen.findByRole("textbox", { name: "Server address" });
-    expect(screen.queryByText(/Devices and sound change at once/)).toBeNull();
-    press("Escape");
-    screen.getByRole("button", { name: "Try again" }).click();
-    expect(backend.asked).toContain("again");
   });
 });
 

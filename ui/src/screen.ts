@@ -1,4 +1,4 @@
-import type { CallPhase, EndReason } from "./bindings/view";
+import type { AgainView, CallPhase, EndReason } from "./bindings/view";
 import { exhaustive } from "./exhaustive";
 import { codeBlocks } from "./start/code";
 import { text } from "./text";
@@ -9,7 +9,7 @@ export type Screen =
   | { kind: "progress"; words: string; more: string }
   | Extract<CallPhase, { kind: "waiting" }>
   | { kind: "call" }
-  | { kind: "ended"; reason: EndReason; durationMs: number | null; canAgain: boolean };
+  | { kind: "ended"; reason: EndReason; durationMs: number | null; again: AgainView };
 
 /** Refusals of a code: they belong beside the field it was typed in. */
 const ABOUT_THE_CODE = new Set(["no-such-room", "nobody-near", "room-full", "line-full", "bad-code", "wrong-words"]);
@@ -30,7 +30,11 @@ export function screenOf(phase: CallPhase, problem: string | null): Screen {
         more: trouble(problem) ?? joining(phase.code, phase.ahead),
       };
     case "connecting":
-      return { kind: "progress", words: text.progress.connecting, more: written(phase.code) };
+      return {
+        kind: "progress",
+        words: text.progress.connecting,
+        more: phase.code === "" ? text.progress.again : written(phase.code),
+      };
     case "connected":
     case "reconnecting":
       return { kind: "call" };

@@ -84,3 +84,45 @@ it("saves how sound is processed", async () => {
   const { removeEcho, reduceNoise, evenLoudness } = backend.view.settings;
   expect([removeEcho, reduceNoise, evenLoudness]).toEqual([false, "high", true]);
 });
+
+describe("what comes after a call", () => {
+  it("begins a new call after one that connected, as its code is used up", async () => {
+    const backend = await open("ended");
+    expect(document.activeElement).toBe(screen.getByRole("main"));
+    expect(screen.queryByRole("button", { name: "Open settings" })).toBeNull();
+    screen.getByRole("button", { name: "New call" }).click();
+    expect(backend.asked).toContain("startCall");
+  });
+
+  it("asks the same person again while they are there", async () => {
+    const backend = await open("may-call-again");
+    screen.getByRole("button", { name: "Call again" }).click();
+    expect(backend.asked).toContain("again");
+  });
+
+  it("says that the other person asks, and takes a yes or a no", async () => {
+    const backend = await open("asked-again");
+    expect(screen.getByText("The other person wants to call again.")).toBeTruthy();
+    screen.getByRole("button", { name: "Done" }).click();
+    screen.getByRole("button", { name: "Join" }).click();
+    expect(backend.asked).toEqual(expect.arrayContaining(["dismiss", "again"]));
+  });
+
+  it("waits for a yes, and can be cancelled", async () => {
+    const backend = await open("awaiting-again");
+    expect(screen.getByText("The other person has been asked…")).toBeTruthy();
+    expect(screen.queryByRole("button", { name: "Call again" })).toBeNull();
+    screen.getByRole("button", { name: "Cancel" }).click();
+    expect(backend.asked).toContain("dismiss");
+  });
+
+  it("tries the same again after one that didn't, and leads to what would help", async () => {
+    const backend = await open("failed");
+    screen.getByRole("button", { name: "Open settings" }).click();
+    await screen.findByRole("textbox", { name: "Server address" });
+    expect(screen.queryByText(/Devices and sound change at once/)).toBeNull();
+    document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+    screen.getByRole("button", { name: "Try again" }).click();
+    expect(backend.asked).toContain("again");
+  });
+});

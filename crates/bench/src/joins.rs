@@ -89,6 +89,7 @@ pub(crate) fn start_on(
         transport: TransportConfig::default(),
         devices: clip.devices(),
         media: MediaState { microphone: true, camera: true },
+        stays: false,
         sound: SoundSettings::default(),
         video: VideoSettings::default(),
         sinks,

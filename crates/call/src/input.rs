@@ -202,6 +202,19 @@ pub enum Again {
     Over,
 }
 
+impl Again {
+    /// A stable word for programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Possible => "possible",
+            Self::Asked => "asked",
+            Self::Awaited => "awaited",
+            Self::Over => "over",
+        }
+    }
+}
+
 /// What whoever watches the call is told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CallEvent {

@@ -120,7 +120,9 @@ fn who_leaves_is_gone_and_nothing_stays_on_the_server() {
         world.command(leaves, Command::Leave);
         world.run(SOON);
         assert_eq!(news(&world, 1 - leaves).last(), Some(&Again::Over));
-        assert!(world.parties.iter().all(|party| party.session.is_finished() && party.session.poll_timeout().is_none()));
+        assert!(
+            world.parties.iter().all(|party| party.session.is_finished() && party.session.poll_timeout().is_none())
+        );
         assert_eq!(rooms(&world), 0);
         // Nobody is left to ask.
         ask(&mut world, 1 - leaves);
@@ -215,7 +217,7 @@ fn who_vanishes_while_asked_is_missed_in_time() {
     world.vanish(1);
     ask(&mut world, 0);
     world.run(LONG);
-    assert_eq!(world.ended(0), Some("no-answer"));
+    assert_eq!(world.ended(0), Some("peer-lost"));
 }
 
 #[test]
@@ -297,7 +299,11 @@ fn to_leave_ends_every_state_on_both_sides() {
 #[test]
 fn the_servers_that_were_told_are_used_again() {
     let mut world = World::connected_for_more();
-    let servers = vec![IceServer { urls: vec!["stun:192.0.2.7:3478".into()], username: String::new(), credential: String::new() }];
+    let servers = vec![IceServer {
+        urls: vec!["stun:192.0.2.7:3478".into()],
+        username: String::new(),
+        credential: String::new(),
+    }];
     let told = visavis_signaling::ServerMessage::IceServers { exchange: 1, servers: servers.clone(), ttl: 60 };
     world.input(0, Input::Socket(visavis_call::SocketInput::Text(told.to_json())));
     world.command(0, Command::HangUp);

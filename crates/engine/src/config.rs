@@ -110,6 +110,9 @@ pub struct CallConfig {
     pub devices: Devices,
     /// What is on from the start.
     pub media: MediaState,
+    /// Stay in reach of the other when the call is over, for [`Call::again`](crate::Call::again): devices are free then, and
+    /// [`Event::Finished`](crate::Event::Finished) waits until either leaves.
+    pub stays: bool,
     /// How sound is processed.
     pub sound: SoundSettings,
     /// How video is sent.

@@ -78,6 +78,32 @@ pub(crate) struct Snapshot {
 }
 
 impl Counters {
+    /// Another call begins.
+    pub(crate) fn restart(&self) {
+        let totals = [
+            &self.encoded,
+            &self.keyframes,
+            &self.skipped,
+            &self.encode_micros,
+            &self.decoded,
+            &self.keyframes_decoded,
+            &self.decode_micros,
+            &self.freezes,
+            &self.frozen_micros,
+            &self.gap_micros,
+            &self.keyframes_wanted,
+            &self.lost,
+            &self.duplicates,
+            &self.dropped,
+            &self.concealed,
+            &self.played,
+            &self.recovered,
+            &self.late,
+        ];
+        totals.into_iter().for_each(|total| total.store(0, Relaxed));
+        self.remote_camera(true);
+    }
+
     pub(crate) fn frame_encoded(&self, keyframe: bool, spent: Duration) {
         self.encoded.fetch_add(1, Relaxed);
         self.keyframes.fetch_add(u64::from(keyframe), Relaxed);

@@ -1,7 +1,7 @@
 //! What a running call tells whoever watches it.
 
 use visavis_call::CallState;
-use visavis_call::{MediaState, Obstacle, PeerState, Pictures, Quality, ReceiveReport, SignalingState};
+use visavis_call::{Again, MediaState, Obstacle, PeerState, Pictures, Quality, ReceiveReport, SignalingState};
 use visavis_device::DeviceError;
 use visavis_frame::VideoCodec;
 
@@ -52,6 +52,9 @@ pub enum Event {
         /// How many so far.
         count: u32,
     },
+    /// How things stand with another call with the same other, after the end of this one. One that comes about begins with
+    /// [`CallState::Verifying`].
+    Again(Again),
     /// The call is over and everything is released. Nothing comes after it.
     Finished,
 }

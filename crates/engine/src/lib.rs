@@ -91,7 +91,7 @@ pub enum StartError {
     Transport(#[from] visavis_transport::TransportError),
 }
 
-/// A running call. Dropping it hangs up.
+/// A running call. Dropping it is to leave it.
 #[derive(Clone, Debug)]
 pub struct Call(mpsc::UnboundedSender<Wish>);
 
@@ -99,6 +99,17 @@ impl Call {
     /// Ends the call.
     pub fn hang_up(&self) {
         self.wish(Wish::HangUp);
+    }
+
+    /// Asks the other, after the end, for another call, or agrees to one ([`CallConfig::stays`]). Without one who could be
+    /// asked nothing happens.
+    pub fn again(&self) {
+        self.wish(Wish::Again);
+    }
+
+    /// Ends the call, and any thought of another one. Everything is released then.
+    pub fn leave(&self) {
+        self.wish(Wish::Leave);
     }
 
     /// Sends what the microphone hears, or not.
@@ -148,6 +159,7 @@ pub fn start(host: &Host, config: CallConfig) -> Result<(Call, mpsc::UnboundedRe
             nearby: NearbyServers { known: nearby.known.len(), search: nearby.discovery.is_some() },
             fingerprint: certificate.fingerprint(),
             media: config.media,
+            stays: config.stays,
             seed: config.seed,
         },
         Entropy::new(key),

@@ -153,6 +153,7 @@ fn happened(event: &Event) -> Option<Happened> {
             json!([local.microphone, local.camera, local.speaker]),
         ),
         Event::Device(report) => return on_device(report),
+        Event::Again(again) => Happened::plain(json!({"event": "again", "again": again.name()})),
         Event::Obstacle(obstacle) => on_obstacle(obstacle.as_ref()),
         Event::Dropped { count } => Happened::plain(json!({"event": "dropped", "count": count})),
         Event::Finished => Happened::plain(json!({"event": "finished"})),

@@ -15,7 +15,7 @@ use futures::stream::BoxStream;
 use futures::{FutureExt, Stream, StreamExt, pin_mut, select_biased, stream};
 use visavis_call::{CallState, Command, Input, MediaState, SocketInput, Way, Ways};
 use visavis_dsp::SoundProcessing;
-use visavis_transport::{MediaSender, PacketSource, TransportConfig};
+use visavis_transport::{Certificate, MediaSender, PacketSource, TransportConfig};
 
 use crate::audio::AudioCommand;
 use crate::config::Devices;
@@ -34,6 +34,8 @@ use crate::video_out::VideoOutCommand;
 #[derive(Clone, Debug)]
 pub(crate) enum Wish {
     HangUp,
+    Again,
+    Leave,
     Microphone(bool),
     Camera(bool),
     Devices(Devices),
@@ -97,6 +99,8 @@ pub(crate) struct CallLoop {
     /// Our end of the path in use.
     path: Option<PathEnd>,
     sending: bool,
+    /// Whether the call has ended, and its devices are closed.
+    over: bool,
     /// Whether what is found in the local network is of use to the session.
     searching: bool,
 }
@@ -110,8 +114,8 @@ impl CallLoop {
         wishes: mpsc::UnboundedReceiver<Wish>,
         mut inbox: Inbox,
     ) {
-        // Whoever drops the call hangs up.
-        let mut wishes = wishes.chain(stream::once(ready(Wish::HangUp))).chain(stream::pending());
+        // Whoever drops the call leaves it.
+        let mut wishes = wishes.chain(stream::once(ready(Wish::Leave))).chain(stream::pending());
         let (socket_events, mut from_socket) = mpsc::channel(perform::SOCKET_QUEUE);
         let (link_events, mut from_link) = mpsc::unbounded();
         let now = wiring.host.now();
@@ -128,6 +132,7 @@ impl CallLoop {
             network: NetworkWatch::default(),
             path: None,
             sending: false,
+            over: false,
             searching: true,
         };
         this.open_devices();
@@ -241,6 +246,8 @@ impl CallLoop {
     fn on_wish(&mut self, now: Instant, wish: Wish) {
         match wish {
             Wish::HangUp => self.session.handle_command(now, &Command::HangUp),
+            Wish::Again => self.ask_again(now),
+            Wish::Leave => self.session.handle_command(now, &Command::Leave),
             Wish::Microphone(on) => {
                 self.local.wanted.microphone = on;
                 self.media_changed(now);
@@ -250,15 +257,36 @@ impl CallLoop {
                 self.local.wanted.camera = on;
                 self.missing.camera = false;
                 self.media_changed(now);
-                self.open_camera();
+                if !self.over {
+                    self.open_camera();
+                }
             }
             Wish::Devices(devices) => {
                 let old = std::mem::replace(&mut self.wiring.devices, devices);
-                self.reopen_changed(&old);
+                if !self.over {
+                    self.reopen_changed(&old);
+                }
             }
             Wish::Process(processing) => {
                 // Where the sound has ended in a panic, the reports say so.
                 let _ = self.wiring.audio.unbounded_send(AudioCommand::Process(processing));
+            }
+        }
+    }
+
+    /// Another call has another certificate, so that nobody on the way can tell by it that the same two talk.
+    fn ask_again(&mut self, now: Instant) {
+        if !self.over {
+            return;
+        }
+        match Certificate::generate() {
+            Ok(certificate) => {
+                let fingerprint = certificate.fingerprint();
+                self.wiring.transport.certificate = Some(certificate);
+                self.session.handle_command(now, &Command::Again { fingerprint });
+            }
+            Err(error) => {
+                self.tell(Event::Device(DeviceReport::Failed { what: "calling again", reason: error.to_string() }))
             }
         }
     }

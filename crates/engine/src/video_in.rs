@@ -101,6 +101,7 @@ impl VideoIn {
         sources: &mut mpsc::UnboundedReceiver<PacketSource>,
     ) -> Result<Option<PacketSource>, CodecError> {
         let mut stream = Stream::new(VideoCodec::H264)?;
+        self.freezes = FreezeMeter::default();
         loop {
             let happened = next(&self.host, &mut packets, sources, stream.poll_timeout()).await;
             let now = self.host.now();

@@ -105,6 +105,7 @@ pub(crate) fn config(intent: Intent, servers: Vec<String>, devices: Devices, sin
         transport: TransportConfig::default(),
         devices,
         media: MediaState { microphone: true, camera: true },
+        stays: false,
         sound: SoundSettings::default(),
         video: VideoSettings::default(),
         sinks,

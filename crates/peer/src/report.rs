@@ -194,6 +194,7 @@ fn as_json(event: &Event) -> Option<Value> {
         Event::Signaling(SignalingState::Offline { reason }) => {
             json!({"event": "signaling", "state": "offline", "reason": reason})
         }
+        Event::Again(again) => json!({"event": "again", "again": again.name()}),
         Event::Obstacle(obstacle) => json!({
             "event": "obstacle", "code": obstacle.as_ref().map(Obstacle::code),
             "text": obstacle.as_ref().map(ToString::to_string),

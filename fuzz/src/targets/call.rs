@@ -31,6 +31,8 @@ struct Captive {
     code: RoomCode,
     /// The other side of the exchange, who knows the words.
     other: Exchange,
+    /// What the other says first, if it is the joiner and calls again.
+    opening: Option<String>,
     seq: u64,
     role: Role,
 }
@@ -51,11 +53,12 @@ impl Captive {
             search: nearby,
             fingerprint,
             media: MediaState::default(),
+            stays: true,
             seed: 1,
         };
         let session = Session::new(now, config, Entropy::new([1; 32]));
         let (other, _) = other_side(role, &code);
-        let mut captive = Self { session, now, generation: 0, exchange: 0, code, other, seq: 0, role };
+        let mut captive = Self { session, now, generation: 0, exchange: 0, code, other, opening: None, seq: 0, role };
         captive.drain();
         Some(captive)
     }
@@ -113,6 +116,12 @@ impl Captive {
             match output {
                 Output::Transport { generation, action: TransportAction::Open } => self.generation = generation,
                 Output::Event(CallEvent::State(CallState::Waiting { code })) => self.code = code,
+                Output::Event(CallEvent::State(CallState::Verifying)) => {
+                    if let Some(secret) = self.other.rejoin_secret() {
+                        let terms = Terms::again(secret, Fingerprint([0xCE; 32]));
+                        (self.other, self.opening) = meeting(self.role, terms);
+                    }
+                }
                 Output::Socket(SocketAction::Send(text)) => {
                     if let Ok(ClientMessage::Relay { body, .. }) = ClientMessage::parse(&text) {
                         // What is sent again, or to one before, isn't due; the other loses nothing by it.
@@ -135,6 +144,9 @@ impl Captive {
             'n' => self.input(Input::ServerFound),
             'c' => self.input(Input::Socket(SocketInput::Closed { reason: text() })),
             'h' => self.input(Input::Command(Command::HangUp)),
+            'g' => self.input(Input::Command(Command::Again { fingerprint: Fingerprint([0xAC; 32]) })),
+            'l' => self.input(Input::Command(Command::Leave)),
+            'p' => self.opening.take().into_iter().for_each(|opening| self.relay(opening)),
             'm' => self.input(Input::Command(Command::Media(MediaState { microphone: true, camera: true }))),
             'r' => self.input(Input::Command(Command::Measured(Measured::default()))),
             '~' => self.pass(script::wait(line)),
@@ -155,8 +167,10 @@ impl Captive {
 
 /// The other side of an exchange, and what it says first if it is the joiner.
 fn other_side(role: Role, code: &RoomCode) -> (Exchange, Option<String>) {
-    let (nameplate, words) = (code.nameplate().clone(), code.words().clone());
-    let terms = Terms { nameplate, words, fingerprint: Fingerprint([0xCD; 32]) };
+    meeting(role, Terms::by_code(code, Fingerprint([0xCD; 32])))
+}
+
+fn meeting(role: Role, terms: Terms) -> (Exchange, Option<String>) {
     let mut entropy = Entropy::new([2; 32]);
     match role {
         Role::Creator => {
@@ -188,7 +202,7 @@ pub(crate) fn session(data: &[u8]) {
     for (what, line) in script::lines(&text).skip(1) {
         captive.perform(what, line);
     }
-    captive.input(Input::Command(Command::HangUp));
+    captive.input(Input::Command(Command::Leave));
     captive.pass(GOODBYE);
-    assert!(captive.session.is_finished(), "it was hung up and hangs: {:?}", captive.session.state());
+    assert!(captive.session.is_finished(), "it was left and hangs: {:?}", captive.session.state());
 }

@@ -262,8 +262,7 @@ fn drain(client: &mut Client, now: Instant) {
 
 fn terms(fingerprint: u8) -> Option<Terms> {
     let code = RoomCode::parse("123456-tulip-orbit").ok()?;
-    let (nameplate, words) = (code.nameplate().clone(), code.words().clone());
-    Some(Terms { nameplate, words, fingerprint: Fingerprint([fingerprint; 32]) })
+    Some(Terms::by_code(&code, Fingerprint([fingerprint; 32])))
 }
 
 /// Creator and joiner, with both tags exchanged.

@@ -21,7 +21,7 @@ use visavis_server::{Embedded, Reach};
 use super::{Controller, Inner, Shell, server_view};
 use crate::model::Changed;
 use crate::settings::{devices, in_network, sound_processing};
-use crate::view::{ErrorView, IceServerView, ServerKind, ServerView, SettingsView};
+use crate::view::{AgainView, ErrorView, IceServerView, ServerKind, ServerView, SettingsView};
 
 /// A call that has begun.
 struct Begun {
@@ -67,11 +67,17 @@ impl<S: Shell> Controller<S> {
         Ok(())
     }
 
-    /// Calls again: with a new code, or with the one that was typed if the call never came about.
+    /// Calls again: the same other if that is still there, the code that was typed if the call never came about, and else
+    /// with a new code.
     pub async fn again(self: &Arc<Self>) {
         let retry = {
             let inner = self.lock();
-            inner.model.joined_with().filter(|_| !inner.model.has_connected()).cloned()
+            match (inner.model.again(), &inner.running.call) {
+                (AgainView::Ready | AgainView::Asked, Some(call)) => return call.again(),
+                (AgainView::Awaited, Some(_)) => return,
+                (AgainView::Retry, _) => inner.model.joined_with().cloned(),
+                (AgainView::No, _) | (AgainView::Ready | AgainView::Asked | AgainView::Awaited, None) => None,
+            }
         };
         match retry {
             Some(code) => self.join(code),
@@ -101,6 +107,7 @@ impl<S: Shell> Controller<S> {
                 return ((), Changed::NOTHING);
             }
             inner.model.dismiss();
+            inner.running.leave();
             inner.running.report = None;
             ((), Changed::ALL)
         });
@@ -164,8 +171,7 @@ impl<S: Shell> Controller<S> {
             let server = server_view(&inner.settings);
             inner.model.begin(code, inner.media, server.kind);
             inner.model.set_confidants(inner.settings.relay_only, server.kind == ServerKind::Custom);
-            inner.running.number += 1;
-            inner.running.call = None;
+            inner.running.leave();
             inner.running.report = Some(CallReport::new(Instant::now(), SystemTime::now()));
             (Some(Begun { number: inner.running.number, server }), Changed::ALL)
         })
@@ -233,6 +239,7 @@ impl<S: Shell> Controller<S> {
             },
             devices: devices(settings).map_err(|error| error.text)?,
             media: inner.media,
+            stays: true,
             sound: SoundSettings { processing: sound_processing(settings), ..SoundSettings::default() },
             video: VideoSettings::default(),
             sinks: Sinks {
@@ -261,10 +268,16 @@ impl<S: Shell> Controller<S> {
                 inner.running.call = None;
             }
             let now = Instant::now();
+            let (was_over, changed) = (inner.model.is_over(), inner.model.apply(now, event));
+            if was_over && !inner.model.is_over() {
+                self.feeds.remote.clear();
+                self.feeds.own.clear();
+                inner.running.report = Some(CallReport::new(now, SystemTime::now()));
+            }
             if let Some(report) = &mut inner.running.report {
                 report.see(now, event);
             }
-            ((), inner.model.apply(now, event))
+            ((), changed)
         });
     }
 }

@@ -60,6 +60,16 @@ struct Running {
     report: Option<CallReport>,
 }
 
+impl Running {
+    /// Another number counts from now on. A call that is over and might have gone on with another one doesn't.
+    fn leave(&mut self) {
+        self.number += 1;
+        if let Some(call) = self.call.take() {
+            call.leave();
+        }
+    }
+}
+
 struct Inner {
     model: Model,
     settings: SettingsView,

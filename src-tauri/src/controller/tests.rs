@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 use crate::settings::{defaults, to_map};
-use crate::view::{CallPhase, PeerState, SignalingState};
+use crate::view::{AgainView, CallPhase, PeerState, SignalingState};
 
 /// How long anything may take that a person waits for.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -198,7 +198,7 @@ async fn two_people_meet_and_part() {
     let open = read(Path::new(&ann.controller.save_report(true).unwrap()));
     assert!(open.to_string().contains(&format!("\"{number}\"")) && !open.to_string().contains(words), "{open}");
     assert_eq!((ann.end().as_str(), bob.end().as_str()), ("peer-hung-up", "hung-up"));
-    assert!(matches!(ann.call().phase, CallPhase::Ended { can_again: false, duration_ms: Some(_), .. }));
+    assert!(matches!(ann.call().phase, CallPhase::Ended { duration_ms: Some(_), .. }));
     let connection = ann.controller.view().connection;
     assert_eq!((connection.peer, connection.signaling), (PeerState::Closed, SignalingState::Offline));
 
@@ -210,6 +210,47 @@ async fn two_people_meet_and_part() {
     assert_eq!(shell.calls.lock().unwrap().last(), Some(&view.call));
     assert_eq!(shell.connections.lock().unwrap().last(), Some(&view.connection));
     assert_eq!(shell.qualities.lock().unwrap().last(), Some(&view.quality));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_who_have_met_call_again_without_a_code() {
+    let (ann, bob) = (App::new().await, App::new().await);
+    ann.controller.start_call().await;
+    bob.controller.join_call(&ann.code().await).unwrap();
+    for app in [&ann, &bob] {
+        app.until_phase("connected", is_connected).await;
+    }
+    let pictures = ann.call().pictures;
+    ann.controller.hang_up();
+    for app in [&ann, &bob] {
+        app.until_phase("both there", |phase| after(phase) == Some(AgainView::Ready)).await;
+    }
+    bob.controller.again().await;
+    bob.until_phase("asked", |phase| after(phase) == Some(AgainView::Awaited)).await;
+    ann.until_phase("asked", |phase| after(phase) == Some(AgainView::Asked)).await;
+    ann.controller.again().await;
+    for app in [&ann, &bob] {
+        app.until_phase("connected again", is_connected).await;
+        app.until("a new picture", |call| call.remote.has_picture.then_some(())).await;
+        app.until("pictures of its own", |call| (!call.pictures.is_empty()).then_some(())).await;
+        assert_ne!(app.call().pictures, pictures);
+    }
+    // The story is that of this call alone.
+    let report = read(Path::new(&ann.controller.save_report(true).unwrap()));
+    let states = report["events"].as_array().unwrap().iter().filter_map(|event| event["state"].as_str());
+    assert_eq!(states.filter(|state| *state == "verifying").count(), 1, "{report}");
+
+    bob.controller.hang_up();
+    bob.until_phase("over", is_ended).await;
+    bob.controller.dismiss();
+    ann.until_phase("gone", |phase| after(phase) == Some(AgainView::No)).await;
+    // Whoever is gone is called anew.
+    ann.controller.again().await;
+    ann.code().await;
+}
+
+const fn after(phase: &CallPhase) -> Option<AgainView> {
+    if let CallPhase::Ended { again, .. } = phase { Some(*again) } else { None }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,7 +288,7 @@ async fn a_code_that_leads_nowhere_can_be_tried_again() {
     ann.controller.join_call("0000-tulip-orbit").unwrap();
     ann.until_phase("over", is_ended).await;
     assert_eq!(ann.end(), "no-such-room");
-    assert!(matches!(ann.call().phase, CallPhase::Ended { can_again: true, duration_ms: None, .. }));
+    assert!(matches!(ann.call().phase, CallPhase::Ended { again: AgainView::Retry, duration_ms: None, .. }));
     ann.controller.again().await;
     assert!(ann.controller.lock().model.joined_with().is_some());
     ann.until_phase("over", is_ended).await;

@@ -6,14 +6,14 @@ mod devices;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use visavis_engine::call::{self, CallState, CloseReason, MediaState};
+use visavis_engine::call::{self, Again, CallState, CloseReason, MediaState};
 use visavis_engine::signaling::Invitation;
 use visavis_engine::{CallStats, Event};
 
 use crate::quality;
 use crate::view::{
-    CallPhase, CallView, ConnectionView, EndReason, LocalView, NoticeAction, NoticeView, PeerState, PictureView,
-    QualityView, RemoteView, ServerKind,
+    AgainView, CallPhase, CallView, ConnectionView, EndReason, LocalView, NoticeAction, NoticeView, PeerState,
+    PictureView, QualityView, RemoteView, ServerKind, SignalingState,
 };
 
 /// The notice that the other side is a guest in a browser.
@@ -54,6 +54,8 @@ pub struct Model {
     reach: ServerKind,
     address: Option<SocketAddr>,
     connected: Option<Instant>,
+    /// The two have met in a call before this one.
+    met_before: bool,
     /// When the path was lost that is being looked for.
     lost: Option<Instant>,
     theirs: Option<call::ReceiveReport>,
@@ -78,6 +80,7 @@ impl Model {
             reach: ServerKind::Custom,
             address: None,
             connected: None,
+            met_before: false,
             lost: None,
             theirs: None,
         }
@@ -112,7 +115,7 @@ impl Model {
     /// The call is over before the engine had anything to do with it.
     pub fn fail(&mut self, code: &str, text: String) {
         let reason = EndReason { code: code.to_owned(), text };
-        self.call.phase = CallPhase::Ended { reason, duration_ms: None, can_again: true };
+        self.call.phase = CallPhase::Ended { reason, duration_ms: None, again: AgainView::Retry };
     }
 
     /// The end has been read.
@@ -152,10 +155,19 @@ impl Model {
         matches!(self.call.phase, CallPhase::Idle | CallPhase::Ended { .. })
     }
 
-    /// Whether the call has ever been up.
+    /// What can follow, once the call is over.
     #[must_use]
-    pub const fn has_connected(&self) -> bool {
-        self.connected.is_some()
+    pub const fn again(&self) -> AgainView {
+        match &self.call.phase {
+            CallPhase::Ended { again, .. } => *again,
+            CallPhase::Idle
+            | CallPhase::Preparing
+            | CallPhase::Waiting { .. }
+            | CallPhase::Joining { .. }
+            | CallPhase::Connecting { .. }
+            | CallPhase::Connected { .. }
+            | CallPhase::Reconnecting { .. } => AgainView::No,
+        }
     }
 
     /// The call as of now.
@@ -190,12 +202,14 @@ impl Model {
         &self.quality
     }
 
-    /// Takes what the engine says. What it says after the end matters to nobody.
+    /// Takes what the engine says. After the end nothing matters but whether there will be another call.
     pub fn apply(&mut self, now: Instant, event: &Event) -> Changed {
-        if self.is_over() {
+        if self.is_over() && !matches!(event, Event::Again(_) | Event::State(CallState::Verifying)) {
             return Changed::NOTHING;
         }
         match event {
+            Event::Again(again) => self.on_again(*again),
+            Event::State(CallState::Verifying) if self.is_over() => self.begin_again(),
             Event::State(state) => self.on_state(now, state),
             Event::Peer(state) => {
                 self.connection.peer = connection::peer_state(*state);
@@ -279,13 +293,44 @@ impl Model {
         }
         // What was true of the call's devices is of no use after it.
         self.call.notices.clear();
-        self.connection = connection::over(PeerState::Closed);
+        let ConnectionView { relay_only, by_server, .. } = self.connection;
+        self.connection = ConnectionView { relay_only, by_server, ..connection::over(PeerState::Closed) };
+        // Wrong words don't become right by being sent once more, a burnt code is of no use to anybody, and without a code
+        // there is nothing to try.
+        let retries = self.connected.is_none()
+            && !self.met_before
+            && !matches!(reason, CloseReason::WrongWords | CloseReason::Burnt);
         self.call.phase = CallPhase::Ended {
             reason: EndReason { code: end_code(reason).to_owned(), text: reason.to_string() },
             duration_ms: self.connected.map(|since| millis(now.saturating_duration_since(since))),
-            // Wrong words don't become right by being sent once more, and a burnt code is of no use to anybody.
-            can_again: self.connected.is_none() && !matches!(reason, CloseReason::WrongWords | CloseReason::Burnt),
+            again: if retries { AgainView::Retry } else { AgainView::No },
         };
+    }
+
+    fn on_again(&mut self, stands: Again) -> Changed {
+        let CallPhase::Ended { again, .. } = &mut self.call.phase else { return Changed::NOTHING };
+        *again = match stands {
+            Again::Possible => AgainView::Ready,
+            Again::Asked => AgainView::Asked,
+            Again::Awaited => AgainView::Awaited,
+            Again::Over => AgainView::No,
+        };
+        Changed::CALL
+    }
+
+    /// The two call one another again.
+    fn begin_again(&mut self) -> Changed {
+        if self.again() == AgainView::No {
+            return Changed::NOTHING;
+        }
+        let LocalView { microphone, camera, .. } = self.call.local;
+        let ConnectionView { relay_only, by_server, .. } = self.connection;
+        self.begin(None, MediaState { microphone, camera }, self.reach);
+        self.set_confidants(relay_only, by_server);
+        self.connection.signaling = SignalingState::Online;
+        self.met_before = true;
+        self.call.phase = CallPhase::Connecting { code: String::new() };
+        Changed::ALL
     }
 
     fn on_place_in_line(&mut self, others: u32) -> Changed {

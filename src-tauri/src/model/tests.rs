@@ -47,6 +47,36 @@ fn a_call_from_the_code_to_its_end() {
 }
 
 #[test]
+fn another_call_with_the_same_other_begins_with_nothing_of_the_one_before() {
+    let now = Instant::now();
+    let mut model = Model::idle();
+    model.begin(Some(code().into()), ON, ServerKind::Custom);
+    model.set_confidants(true, true);
+    model.apply(now, &Event::State(CallState::Connected { since: now }));
+    model.apply(now, &Event::RemoteGuest { host: "calls.example.org".into() });
+    assert_eq!(model.apply(now, &Event::Again(Again::Possible)), Changed::NOTHING, "not before the end");
+    model.apply(now, &Event::State(CallState::Closed(CloseReason::HungUp)));
+    assert_eq!(model.again(), AgainView::No);
+    for (again, view) in [
+        (Again::Possible, AgainView::Ready),
+        (Again::Awaited, AgainView::Awaited),
+        (Again::Over, AgainView::No),
+        (Again::Asked, AgainView::Asked),
+    ] {
+        model.apply(now, &Event::Again(again));
+        assert_eq!(model.again(), view);
+    }
+    let later = now + Duration::from_secs(60);
+    assert_eq!(model.apply(later, &Event::State(CallState::Verifying)), Changed::ALL);
+    let call = model.call(later);
+    assert_eq!((call.phase, call.notices.len()), (CallPhase::Connecting { code: String::new() }, 0));
+    assert!(model.connection().relay_only && model.connection().by_server);
+    // It has no code that could be tried once more.
+    model.apply(later, &Event::State(CallState::Closed(CloseReason::PeerLost)));
+    assert!(matches!(model.call(later).phase, CallPhase::Ended { again: AgainView::No, duration_ms: None, .. }));
+}
+
+#[test]
 fn a_lost_device_is_said_until_there_is_one() {
     let now = Instant::now();
     let mut model = Model::idle();
@@ -133,8 +163,8 @@ fn a_joiner_sees_the_line() {
     assert_eq!(model.call(now).phase, CallPhase::Joining { code: "482713-tulip-orbit".into(), ahead: 0 });
     let refused = CloseReason::ServerRefused { code: "line-full".into(), text: "too many".into() };
     assert_eq!(model.apply(now, &Event::State(CallState::Closed(refused))), Changed::ALL);
-    let CallPhase::Ended { reason, can_again, .. } = model.call(now).phase else { panic!("not ended") };
-    assert_eq!((reason.code.as_str(), can_again), ("line-full", true));
+    let CallPhase::Ended { reason, again, .. } = model.call(now).phase else { panic!("not ended") };
+    assert_eq!((reason.code.as_str(), again), ("line-full", AgainView::Retry));
 }
 
 #[test]
@@ -147,7 +177,7 @@ fn the_other_side_is_on_until_it_says_otherwise_and_a_used_code_is_used_up() {
     lose(&mut model, "camera");
     model.apply(now, &Event::State(CallState::Closed(CloseReason::PeerLost)));
     let ended = model.call(now);
-    assert!(matches!(ended.phase, CallPhase::Ended { can_again: false, .. }));
+    assert!(matches!(ended.phase, CallPhase::Ended { again: AgainView::No, .. }));
     assert_eq!(ended.notices, []);
     assert_eq!(model.apply(now, &Event::Signaling(call::SignalingState::Connecting)), Changed::NOTHING);
 }
@@ -212,6 +242,6 @@ fn wrong_words_and_a_burnt_code_are_not_sent_again() {
         let mut model = Model::idle();
         model.begin(Some(code().into()), ON, ServerKind::Custom);
         model.apply(now, &Event::State(CallState::Closed(reason)));
-        assert!(matches!(model.call(now).phase, CallPhase::Ended { can_again: false, .. }));
+        assert!(matches!(model.call(now).phase, CallPhase::Ended { again: AgainView::No, .. }));
     }
 }

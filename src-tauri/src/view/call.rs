@@ -64,7 +64,7 @@ pub enum CallPhase {
     },
     /// The two have met and look for a path.
     Connecting {
-        /// The code of the call.
+        /// The code of the call; empty where the two call one another again, which takes none.
         code: String,
     },
     /// Picture and sound flow.
@@ -91,10 +91,26 @@ pub enum CallPhase {
         /// From connected to ended, milliseconds; `None` when it never connected.
         #[ts(type = "number | null")]
         duration_ms: Option<u64>,
-        /// Whether `again` tries the same again: `false` once the call was connected, as its code is used up then, and
-        /// another call begins with a new one.
-        can_again: bool,
+        /// What can follow.
+        again: AgainView,
     },
+}
+
+/// What can follow a call that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+#[ts(export_to = "view.ts")]
+pub enum AgainView {
+    /// A call with a new code.
+    No,
+    /// The call never came about, and `again` tries the same once more.
+    Retry,
+    /// The other is still there, and `again` asks for another call.
+    Ready,
+    /// The other was asked, and has yet to say yes. `dismiss` takes it back.
+    Awaited,
+    /// The other asks for another call, and `again` says yes.
+    Asked,
 }
 
 /// Whose connection dropped, as far as this machine can tell.

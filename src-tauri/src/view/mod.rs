@@ -12,7 +12,9 @@ mod settings;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-pub use call::{CallPhase, CallView, EndReason, LocalView, NoticeAction, NoticeView, PictureView, RemoteView, Side};
+pub use call::{
+    AgainView, CallPhase, CallView, EndReason, LocalView, NoticeAction, NoticeView, PictureView, RemoteView, Side,
+};
 pub use connection::{ConnectionView, PathKind, PathView, PeerState, SignalingState};
 pub use quality::{DetailsView, Grade, QualityView};
 pub use settings::{
@@ -94,13 +96,13 @@ mod tests {
         let phase = CallPhase::Ended {
             reason: EndReason { code: "hung-up".into(), text: "You hung up.".into() },
             duration_ms: None,
-            can_again: true,
+            again: AgainView::Retry,
         };
         let json = serde_json::json!({
             "kind": "ended",
             "reason": { "code": "hung-up", "text": "You hung up." },
             "durationMs": null,
-            "canAgain": true,
+            "again": "retry",
         });
         assert_eq!(serde_json::to_value(phase).unwrap(), json);
     }

@@ -61,7 +61,7 @@ export class FakeBackend implements Backend {
   again(): Promise<void> {
     return this.#answer("again", () => {
       this.#play([
-        { kind: "connecting", code: "4827-tulip-orbit" },
+        { kind: "connecting", code: "" },
         { kind: "connected", sinceMs: 0 },
       ]);
     });
@@ -72,7 +72,7 @@ export class FakeBackend implements Backend {
       const phase = this.view.call.phase;
       const durationMs = phase.kind === "connected" || phase.kind === "reconnecting" ? 247_000 : null;
       const reason = { code: "hung-up", text: "You hung up." };
-      this.#play([durationMs === null ? { kind: "idle" } : { kind: "ended", reason, durationMs, canAgain: false }]);
+      this.#play([durationMs === null ? { kind: "idle" } : { kind: "ended", reason, durationMs, again: "no" }]);
     });
   }
 

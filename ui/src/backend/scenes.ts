@@ -197,7 +197,25 @@ export const scenes: Record<string, AppView> = {
     kind: "ended",
     reason: { code: "peer-hung-up", text: "The other person hung up." },
     durationMs: 247_000,
-    canAgain: false,
+    again: "no",
+  }),
+  "may-call-again": at({
+    kind: "ended",
+    reason: { code: "peer-hung-up", text: "The other person hung up." },
+    durationMs: 247_000,
+    again: "ready",
+  }),
+  "asked-again": at({
+    kind: "ended",
+    reason: { code: "hung-up", text: "You hung up." },
+    durationMs: 247_000,
+    again: "asked",
+  }),
+  "awaiting-again": at({
+    kind: "ended",
+    reason: { code: "peer-hung-up", text: "The other person hung up." },
+    durationMs: 247_000,
+    again: "awaited",
   }),
   failed: at({
     kind: "ended",
@@ -206,13 +224,13 @@ export const scenes: Record<string, AppView> = {
       text: "The server at calls.example.org didn't answer. Check its address in the settings.",
     },
     durationMs: null,
-    canAgain: true,
+    again: "retry",
   }),
   "no-such-room": at({
     kind: "ended",
     reason: { code: "no-such-room", text: "No one is waiting on 4827. Check the number, or ask for a new code." },
     durationMs: null,
-    canAgain: true,
+    again: "retry",
   }),
   "wrong-words": at({
     kind: "ended",
@@ -221,7 +239,7 @@ export const scenes: Record<string, AppView> = {
       text: "The words don't match: a typo, or somebody in between. Check the code with the other person and enter it again, or ask for a new one.",
     },
     durationMs: null,
-    canAgain: false,
+    again: "no",
   }),
   burnt: at({
     kind: "ended",
@@ -230,7 +248,7 @@ export const scenes: Record<string, AppView> = {
       text: "Three tries with wrong words: this code is burnt, and nobody got in. Start a new call for a new code.",
     },
     durationMs: null,
-    canAgain: false,
+    again: "no",
   }),
   guessed: at(
     { kind: "waiting", code: "4827-tulip-orbit", knocking: false, reach: "custom", withAddress: null },

@@ -199,7 +199,9 @@ export class CallModel {
     const words = text.guest.ended[reason.code](reason.detail);
     const ended = { kind: "ended", reason: { code: reason.code, text: words }, durationMs } as const;
     // A joiner never runs the exchange again by itself, and a code that somebody was met with is used up.
-    this.#phase(idle ? { kind: "idle" } : { ...ended, canAgain: durationMs === null && AGAIN.has(reason.code) });
+    this.#phase(
+      idle ? { kind: "idle" } : { ...ended, again: durationMs === null && AGAIN.has(reason.code) ? "retry" : "no" },
+    );
     return ["call", "connection", "quality"];
   }
 

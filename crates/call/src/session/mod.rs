@@ -48,8 +48,15 @@ enum State {
     Waiting,
     Verifying(Link),
     Connecting(Link),
-    Connected { link: Link, since: Instant },
-    Disconnected { link: Link, since: Instant, lost: Instant },
+    Connected {
+        link: Link,
+        since: Instant,
+    },
+    Disconnected {
+        link: Link,
+        since: Instant,
+        lost: Instant,
+    },
     Closed {
         reason: CloseReason,
         link: Option<Link>,
@@ -213,6 +220,7 @@ impl Session {
             (Timer::Search, _) => self.search_over(now),
             (Timer::Reach, _) => self.out_of_reach(now),
             (Timer::Exchange, Role::Creator) if !self.meets_again => self.dismiss(now),
+            (Timer::Exchange, _) if self.meets_again => self.close(now, CloseReason::PeerLost),
             (Timer::Exchange, _) => self.close(now, CloseReason::NoAnswer),
             (Timer::Connecting, _) => {
                 let obstacle = self.link_mut().and_then(|link| link.obstacle.take());

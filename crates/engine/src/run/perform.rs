@@ -13,6 +13,7 @@ use crate::audio::AudioCommand;
 use crate::config::Devices;
 use crate::event::Event;
 use crate::peer_link::{LinkCommand, PeerLink};
+use crate::stats::Meter;
 use crate::video_out::VideoOutCommand;
 
 /// What a server has sent and the session hasn't read; beyond it the socket isn't read, so that no server can make a queue
@@ -103,6 +104,9 @@ impl CallLoop {
         match event {
             CallEvent::State(state) => {
                 self.searching &= self.session.chosen().is_none() || state == CallState::New;
+                if self.over && state == CallState::Verifying {
+                    self.begin_again();
+                }
                 self.take_media();
                 self.media_follows(&state);
                 self.tell(Event::State(state));
@@ -118,6 +122,7 @@ impl CallLoop {
             }
             CallEvent::RemoteReport(report) => self.tell(Event::RemoteReport(report)),
             CallEvent::Quality(quality) => self.tell(Event::Quality(quality)),
+            CallEvent::Again(again) => self.tell(Event::Again(again)),
             CallEvent::Obstacle(obstacle) => self.tell(Event::Obstacle(obstacle)),
             CallEvent::InLine { ahead } => self.tell(Event::InLine { ahead }),
             CallEvent::Dropped { count } => self.tell(Event::Dropped { count }),
@@ -126,6 +131,14 @@ impl CallLoop {
                 tracing::debug!(timer = timer.name(), "a deadline has passed");
             }
         }
+    }
+
+    /// The two call one another again.
+    fn begin_again(&mut self) {
+        (self.over, self.sending, self.sender, self.path) = (false, false, None, None);
+        self.wiring.counters.restart();
+        self.meter = Meter::new(self.wiring.host.now());
+        self.open_devices();
     }
 
     /// Media runs from the first time the call is up until it closes; while the path is lost it is sent into the void,
@@ -139,6 +152,7 @@ impl CallLoop {
                 self.tell_video(VideoOutCommand::Send(sender));
             }
             CallState::Closed(_) => {
+                self.over = true;
                 let _ = self.wiring.audio.unbounded_send(AudioCommand::Stop);
                 let _ = self.wiring.audio.unbounded_send(AudioCommand::Microphone(None));
                 let _ = self.wiring.audio.unbounded_send(AudioCommand::Speaker(None));

@@ -121,6 +121,8 @@ pub(crate) struct Equipment {
     pub(crate) opener: Arc<dyn DeviceOpener>,
     pub(crate) video: VideoSettings,
     pub(crate) forward_error_correction: bool,
+    /// Whether it stays for another call.
+    pub(crate) stays: bool,
     /// Besides the record of what it sees.
     pub(crate) self_view: Vec<Box<dyn FrameSink>>,
     /// Besides the record of what the other shows.
@@ -144,6 +146,7 @@ impl Default for Equipment {
                 ..VideoSettings::default()
             },
             forward_error_correction: true,
+            stays: false,
             self_view: Vec::new(),
             remote_video: Vec::new(),
         }
@@ -180,6 +183,7 @@ impl Party {
             },
             devices: with.devices,
             media: with.media,
+            stays: with.stays,
             sound: with.sound,
             video: with.video,
             sinks: Sinks {

@@ -2,6 +2,7 @@
 //! devices, the wires and the clock. One behaviour a file.
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::wildcard_enum_match_arm, reason = "tests")]
 
+mod again;
 mod blackout;
 mod camera_lost;
 mod controls;

@@ -43,6 +43,7 @@ impl Stranger {
             servers: 1,
             fingerprint: certificate.fingerprint(),
             media: MediaState { microphone: true, camera: true },
+            stays: false,
             seed: 9,
         };
         let bind = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
