@@ -61,6 +61,21 @@ async fn two_people_call_each_other() {
     bob.wait("[data-reason='hung-up']").await;
     desk.screenshot("5-ended.png");
 
+    bob.press_button("Call again").await;
+    bob.wait_for_text("has been asked").await;
+    ann.wait_for_text("wants to call again").await;
+    desk.screenshot("5-asked-again.png");
+    ann.press_button("Join").await;
+    for window in [&ann, &bob] {
+        window.wait("[data-phase='connected']").await;
+        window.watch_picture(THEM, 10).await;
+    }
+    bob.press_button("Hang up").await;
+    bob.press_button("Done").await;
+    bob.wait("[data-phase='idle']").await;
+    // Whoever is gone is called anew.
+    ann.wait_for_text("New call").await;
+
     ann.press_button("Done").await;
     ann.wait("[data-phase='idle']").await;
     ann.close().await;

@@ -32,6 +32,7 @@ function type(field: HTMLElement, value: string) {
 describe("every view has its screen", () => {
   const expected: Record<string, string> = {
     idle: "Visavis",
+    "with-server": "Visavis",
     preparing: "Reaching the server",
     unreachable: "Reaching the server",
     machine: "Give this code to the other person",

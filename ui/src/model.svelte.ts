@@ -1,7 +1,6 @@
 import { errorView, type Backend } from "./backend/backend";
 import type { AppView, ErrorView, NoticeAction, ServersCheckView, SettingsView } from "./bindings/view";
-import { exhaustive } from "./exhaustive";
-import { talking, type PhaseKind } from "./phase";
+import { arriving, talking, type PhaseKind } from "./phase";
 import { text } from "./text";
 import { sourceOf, type PictureSource } from "./video/pictures";
 
@@ -17,6 +16,14 @@ export class Model {
   serversCheck = $state.raw<ServersCheckView | null>(null);
   /** What stands in the code field; kept, so that a mistyped code can be corrected after the server refused it. */
   typedCode = $state("");
+
+  /** Whether the next call is to hide where this side is; `null`: as the settings say. */
+  relayOnly = $state<boolean | null>(null);
+
+  /** Whether the next call hides where this side is. */
+  get hidden(): boolean {
+    return this.relayOnly ?? this.view?.settings.relayOnly ?? false;
+  }
 
   constructor(backend: Backend) {
     this.backend = backend;
@@ -127,23 +134,7 @@ export class Model {
 
   private leave(): void {
     const kind = this.view?.call.phase.kind;
-    switch (kind) {
-      case "preparing":
-      case "waiting":
-      case "joining":
-      case "connecting":
-        void this.attempt(() => this.backend.hangUp());
-        return;
-      case "ended":
-        void this.attempt(() => this.backend.dismiss());
-        return;
-      case undefined:
-      case "idle":
-      case "connected":
-      case "reconnecting":
-        return;
-      default:
-        exhaustive(kind);
-    }
+    if (kind === "ended") void this.attempt(() => this.backend.dismiss());
+    else if (arriving(kind)) void this.attempt(() => this.backend.hangUp());
   }
 }

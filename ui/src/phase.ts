@@ -6,3 +6,8 @@ export type PhaseKind = CallPhase["kind"];
 export function talking(kind: PhaseKind | undefined): boolean {
   return kind === "connected" || kind === "reconnecting";
 }
+
+/** Whether a call is on its way, and nobody is there yet. */
+export function arriving(kind: PhaseKind | undefined): boolean {
+  return kind === "preparing" || kind === "waiting" || kind === "joining" || kind === "connecting";
+}

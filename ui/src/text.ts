@@ -36,6 +36,8 @@ export const text = {
     codeEmpty: "Enter the code that you were given.",
     codeProblem,
     completeOne: (word: string) => `Press Tab for ${word}.`,
+    hide: "Hide my address",
+    hideHint: "Picture and sound go by a relay, which may be slower. The other person doesn't learn where you are.",
     network: "No server is set: calls reach this computer's network.",
     machine: "No server is set: calls reach this computer only.",
     setServer: "Set a server",

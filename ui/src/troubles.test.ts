@@ -85,6 +85,16 @@ it("saves how sound is processed", async () => {
   expect([removeEcho, reduceNoise, evenLoudness]).toEqual([false, "high", true]);
 });
 
+describe("hiding one's address", () => {
+  it("holds for the calls that follow, and leaves the settings alone", async () => {
+    const backend = await open("with-server");
+    screen.getByRole("switch", { name: "Hide my address" }).click();
+    screen.getByRole("button", { name: "Start a call" }).click();
+    expect(backend.asked).toContain("startCall relayOnly");
+    expect(backend.view.settings.relayOnly).toBe(false);
+  });
+});
+
 describe("what comes after a call", () => {
   it("begins a new call after one that connected, as its code is used up", async () => {
     const backend = await open("ended");

@@ -39,9 +39,9 @@ struct Servers {
 }
 
 impl<S: Shell> Controller<S> {
-    /// Starts a call.
-    pub async fn start_call(self: &Arc<Self>) {
-        let Some(Begun { number, server }) = self.begin(None) else { return };
+    /// Starts a call. `relay_only`: one in which the other side doesn't learn this machine's address.
+    pub async fn start_call(self: &Arc<Self>, relay_only: bool) {
+        let Some(Begun { number, server }) = self.begin(None, relay_only) else { return };
         let servers = match server.kind {
             ServerKind::Network => own_server(Reach::Network).await,
             ServerKind::Machine => own_server(Reach::Machine).await,
@@ -53,35 +53,36 @@ impl<S: Shell> Controller<S> {
         }
     }
 
-    /// Joins the one who waits behind a code.
+    /// Joins the one who waits behind a code; `relay_only` as in [`Controller::start_call`].
     ///
     /// # Errors
     /// When what was typed isn't a code.
-    pub fn join_call(self: &Arc<Self>, typed: &str) -> Result<(), ErrorView> {
+    pub fn join_call(self: &Arc<Self>, typed: &str, relay_only: bool) -> Result<(), ErrorView> {
         let code = Invitation::parse(typed).map_err(|error| ErrorView {
             code: "bad-code".to_owned(),
             text: error.to_string(),
             field: Some("code".to_owned()),
         })?;
-        self.join(code);
+        self.join(code, relay_only);
         Ok(())
     }
 
     /// Calls again: the same other if that is still there, the code that was typed if the call never came about, and else
     /// with a new code.
     pub async fn again(self: &Arc<Self>) {
-        let retry = {
+        let (retry, relay_only) = {
             let inner = self.lock();
-            match (inner.model.again(), &inner.running.call) {
+            let retry = match (inner.model.again(), &inner.running.call) {
                 (AgainView::Ready | AgainView::Asked, Some(call)) => return call.again(),
                 (AgainView::Awaited, Some(_)) => return,
                 (AgainView::Retry, _) => inner.model.joined_with().cloned(),
                 (AgainView::No, _) | (AgainView::Ready | AgainView::Asked | AgainView::Awaited, None) => None,
-            }
+            };
+            (retry, inner.running.relay_only)
         };
         match retry {
-            Some(code) => self.join(code),
-            None => self.start_call().await,
+            Some(code) => self.join(code, relay_only),
+            None => self.start_call(relay_only).await,
         }
     }
 
@@ -132,8 +133,8 @@ impl<S: Shell> Controller<S> {
         });
     }
 
-    fn join(self: &Arc<Self>, invitation: Invitation) {
-        let Some(Begun { number, server }) = self.begin(Some(invitation.clone())) else { return };
+    fn join(self: &Arc<Self>, invitation: Invitation, relay_only: bool) {
+        let Some(Begun { number, server }) = self.begin(Some(invitation.clone()), relay_only) else { return };
         let nearby = self.nearby(&invitation);
         let servers = match server.kind {
             ServerKind::Network | ServerKind::Machine => Ok(Servers::default()),
@@ -153,7 +154,7 @@ impl<S: Shell> Controller<S> {
 
     /// Who is asked besides the server: whom the code names, other instances on this machine, and whoever is found.
     fn nearby(&self, invitation: &Invitation) -> Nearby {
-        let settings = self.settings();
+        let settings = of_this_call(&self.lock());
         // Whoever serves a room sees who asks, which relaying is to hide.
         let named = invitation.address.filter(|_| !settings.relay_only).map(nearby_url);
         let discovery = in_network(&settings).then(|| Arc::new(MulticastDns) as _);
@@ -161,16 +162,17 @@ impl<S: Shell> Controller<S> {
     }
 
     /// `None` while another call goes on.
-    fn begin(&self, code: Option<Invitation>) -> Option<Begun> {
+    fn begin(&self, code: Option<Invitation>, relay_only: bool) -> Option<Begun> {
         self.change(|inner| {
             if !inner.model.is_over() {
                 return (None, Changed::NOTHING);
             }
             self.feeds.remote.clear();
             self.feeds.own.clear();
-            let server = server_view(&inner.settings);
+            inner.running.relay_only = relay_only;
+            let server = server_view(&of_this_call(inner));
             inner.model.begin(code, inner.media, server.kind);
-            inner.model.set_confidants(inner.settings.relay_only, server.kind == ServerKind::Custom);
+            inner.model.set_confidants(relay_only, server.kind == ServerKind::Custom);
             inner.running.leave();
             inner.running.report = Some(CallReport::new(Instant::now(), SystemTime::now()));
             (Some(Begun { number: inner.running.number, server }), Changed::ALL)
@@ -234,7 +236,7 @@ impl<S: Shell> Controller<S> {
             connector: Arc::new(WebSocketConnector),
             transport: TransportConfig {
                 ice_servers: ice_servers(settings),
-                relay_only: settings.relay_only,
+                relay_only: inner.running.relay_only,
                 ..TransportConfig::default()
             },
             devices: devices(settings).map_err(|error| error.text)?,
@@ -292,6 +294,11 @@ fn tell_media(inner: &mut Inner, tell: impl FnOnce(&Call)) -> Changed {
     Changed::CALL
 }
 
+/// The settings as they are for the call that goes on.
+fn of_this_call(inner: &Inner) -> SettingsView {
+    SettingsView { relay_only: inner.running.relay_only, ..inner.settings.clone() }
+}
+
 /// The STUN and TURN servers in the settings.
 pub(super) fn ice_servers(settings: &SettingsView) -> Vec<IceServer> {
     let server = |server: &IceServerView| IceServer {
@@ -328,7 +335,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_cancel_while_preparing_holds() {
         let ann = App::new().await;
-        let Begun { number, server } = ann.controller.begin(None).unwrap();
+        let Begun { number, server } = ann.controller.begin(None, false).unwrap();
         assert_eq!((ann.call().phase, server.kind), (CallPhase::Preparing, ServerKind::Machine));
         ann.controller.set_camera(false);
         assert!(!ann.last_shown().local.camera);

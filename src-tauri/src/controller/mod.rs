@@ -56,6 +56,8 @@ struct Running {
     number: u64,
     /// The call of this number, from when the engine has it.
     call: Option<Call>,
+    /// Whether it hides this machine's address, whatever the settings say.
+    relay_only: bool,
     /// Its story, until its end has been read.
     report: Option<CallReport>,
 }
@@ -119,7 +121,7 @@ impl<S: Shell> Controller<S> {
         }
         let feeds = Feeds::default();
         let video = VideoServer::start(feeds.clone()).await?;
-        let running = Running { number: 0, call: None, report: None };
+        let running = Running { number: 0, call: None, relay_only: false, report: None };
         let media = MediaState { microphone: true, camera: true };
         let inner = Mutex::new(Inner { model, settings, map, running, media });
         Ok(Arc::new(Self {

@@ -166,9 +166,9 @@ const fn is_ended(phase: &CallPhase) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_meet_and_part() {
     let (ann, bob) = (App::new().await, App::new().await);
-    ann.controller.start_call().await;
+    ann.controller.start_call(false).await;
     let code = ann.code().await;
-    bob.controller.join_call(&code).unwrap();
+    bob.controller.join_call(&code, false).unwrap();
     ann.until_phase("connected", is_connected).await;
     bob.until_phase("connected", is_connected).await;
     bob.until("a picture", |call| call.remote.has_picture.then_some(())).await;
@@ -215,8 +215,8 @@ async fn two_people_meet_and_part() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_who_have_met_call_again_without_a_code() {
     let (ann, bob) = (App::new().await, App::new().await);
-    ann.controller.start_call().await;
-    bob.controller.join_call(&ann.code().await).unwrap();
+    ann.controller.start_call(false).await;
+    bob.controller.join_call(&ann.code().await, false).unwrap();
     for app in [&ann, &bob] {
         app.until_phase("connected", is_connected).await;
     }
@@ -249,6 +249,24 @@ async fn two_who_have_met_call_again_without_a_code() {
     ann.code().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_call_alone_can_hide_the_address() {
+    let ann = App::new().await;
+    for hidden in [true, false] {
+        ann.controller.start_call(hidden).await;
+        ann.code().await;
+        assert_eq!(ann.controller.view().connection.relay_only, hidden);
+        assert!(!ann.controller.settings().relay_only);
+        ann.controller.hang_up();
+        ann.until_phase("idle", is_idle).await;
+    }
+    // A code that led nowhere is tried again in the same way.
+    ann.controller.join_call("0000-tulip-orbit", true).unwrap();
+    ann.until_phase("over", is_ended).await;
+    ann.controller.again().await;
+    assert!(ann.controller.lock().running.relay_only);
+}
+
 const fn after(phase: &CallPhase) -> Option<AgainView> {
     if let CallPhase::Ended { again, .. } = phase { Some(*again) } else { None }
 }
@@ -256,24 +274,24 @@ const fn after(phase: &CallPhase) -> Option<AgainView> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_cancelled_is_gone() {
     let ann = App::new().await;
-    ann.controller.start_call().await;
+    ann.controller.start_call(false).await;
     ann.code().await;
     ann.controller.dismiss();
     ann.code().await;
     ann.controller.hang_up();
     ann.until_phase("idle", is_idle).await;
     assert!(is_idle(&ann.last_shown().phase));
-    ann.controller.start_call().await;
+    ann.controller.start_call(false).await;
     ann.code().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_presses_start_one_call() {
     let ann = App::new().await;
-    tokio::join!(ann.controller.start_call(), ann.controller.start_call());
+    tokio::join!(ann.controller.start_call(false), ann.controller.start_call(false));
     ann.code().await;
     assert_eq!(ann.controller.lock().running.number, 1);
-    ann.controller.join_call("482713-tulip-orbit").unwrap();
+    ann.controller.join_call("482713-tulip-orbit", false).unwrap();
     assert_eq!(ann.controller.lock().running.number, 1);
 }
 
@@ -283,9 +301,9 @@ async fn a_code_that_leads_nowhere_can_be_tried_again() {
     let server = visavis_server::Embedded::start(visavis_server::Reach::Process).await.unwrap();
     let settings = SettingsView { server: server.url(), ..synthetic() };
     let ann = App::with_file(&Value::Object(to_map(&settings))).await;
-    assert_eq!(ann.controller.join_call("tulip").unwrap_err().field.as_deref(), Some("code"));
+    assert_eq!(ann.controller.join_call("tulip", false).unwrap_err().field.as_deref(), Some("code"));
     assert!(is_idle(&ann.call().phase));
-    ann.controller.join_call("0000-tulip-orbit").unwrap();
+    ann.controller.join_call("0000-tulip-orbit", false).unwrap();
     ann.until_phase("over", is_ended).await;
     assert_eq!(ann.end(), "no-such-room");
     assert!(matches!(ann.call().phase, CallPhase::Ended { again: AgainView::Retry, duration_ms: None, .. }));

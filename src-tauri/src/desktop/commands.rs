@@ -14,14 +14,14 @@ pub(super) fn get_view(app: App<'_>) -> AppView {
 }
 
 #[tauri::command]
-pub(super) async fn start_call(app: App<'_>) -> Result<(), ErrorView> {
-    app.start_call().await;
+pub(super) async fn start_call(app: App<'_>, relay_only: bool) -> Result<(), ErrorView> {
+    app.start_call(relay_only).await;
     Ok(())
 }
 
 #[tauri::command]
-pub(super) async fn join_call(app: App<'_>, code: String) -> Result<(), ErrorView> {
-    app.join_call(&code)
+pub(super) async fn join_call(app: App<'_>, code: String, relay_only: bool) -> Result<(), ErrorView> {
+    app.join_call(&code, relay_only)
 }
 
 #[tauri::command]

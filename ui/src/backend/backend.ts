@@ -25,8 +25,9 @@ export interface Backend {
   /** Listens until the window closes; resolves once nothing can be missed. */
   listen(listeners: Listeners): Promise<void>;
   getView(): Promise<AppView>;
-  startCall(): Promise<void>;
-  joinCall(code: string): Promise<void>;
+  /** `relayOnly`: a call in which the other side doesn't learn where this one is. */
+  startCall(relayOnly: boolean): Promise<void>;
+  joinCall(code: string, relayOnly: boolean): Promise<void>;
   again(): Promise<void>;
   hangUp(): Promise<void>;
   dismiss(): Promise<void>;

@@ -33,8 +33,8 @@ export class FakeBackend implements Backend {
     return this.#answer("getView", () => this.view);
   }
 
-  startCall(): Promise<void> {
-    return this.#answer("startCall", () => {
+  startCall(relayOnly: boolean): Promise<void> {
+    return this.#answer(relayOnly ? "startCall relayOnly" : "startCall", () => {
       const reach = this.view.server.kind;
       const withAddress = reach === "network" ? "4827-tulip-orbit@192.168.1.7:7880" : null;
       this.#play([
@@ -48,8 +48,8 @@ export class FakeBackend implements Backend {
     });
   }
 
-  joinCall(code: string): Promise<void> {
-    return this.#answer(`joinCall ${code}`, () => {
+  joinCall(code: string, relayOnly: boolean): Promise<void> {
+    return this.#answer(`joinCall ${code}${relayOnly ? " relayOnly" : ""}`, () => {
       this.#play([
         { kind: "joining", code, ahead: 0 },
         { kind: "connecting", code },

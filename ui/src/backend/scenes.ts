@@ -107,6 +107,7 @@ const connected: CallPhase = { kind: "connected", sinceMs: 247_000 };
 /** One view for each thing the window can show: what tests walk through and what a plain browser can open by name. */
 export const scenes: Record<string, AppView> = {
   idle,
+  "with-server": { ...idle, server: { kind: "custom", url: "wss://calls.example.org" } },
   preparing: at({ kind: "preparing" }),
   unreachable: {
     ...at({ kind: "preparing" }),

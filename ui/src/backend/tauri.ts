@@ -21,8 +21,8 @@ export const tauri: Backend = {
     ]);
   },
   getView: () => invoke("get_view"),
-  startCall: () => invoke("start_call"),
-  joinCall: (code) => invoke("join_call", { code }),
+  startCall: (relayOnly) => invoke("start_call", { relayOnly }),
+  joinCall: (code, relayOnly) => invoke("join_call", { code, relayOnly }),
   again: () => invoke("again"),
   hangUp: () => invoke("hang_up"),
   dismiss: () => invoke("dismiss"),
