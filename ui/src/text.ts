@@ -32,7 +32,7 @@ export const text = {
   start: {
     create: { title: "Start a call", hint: "You get a code for the other person.", action: "Start a call" },
     join: { title: "Enter code", hint: "Type or paste the one you were given.", field: "Code", action: "Join" },
-    codeExample: "Such as 4827-tulip-orbit",
+    codeExample: "4827-tulip-orbit",
     codeEmpty: "Enter the code that you were given.",
     codeProblem,
     completeOne: (word: string) => `Press Tab for ${word}.`,
