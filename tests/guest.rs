@@ -69,7 +69,23 @@ async fn two_guests_call(creator: Browser, joiner: Browser) -> Result<()> {
         guest.reaches("ended").await?;
         guest.has_kept_the_policy().await?;
     }
-    creator.shows("The other person hung up.").await
+    creator.shows("The other person hung up.").await?;
+    they_call_again(&creator, &joiner).await
+}
+
+/// Both are still there: one asks, the other agrees, and there is a call without a code. Who goes elsewhere after it can't be asked.
+async fn they_call_again(asks: &Guest, agrees: &Guest) -> Result<()> {
+    asks.click("Call again").await?;
+    agrees.shows("The other person wants to call again.").await?;
+    agrees.click("Join").await?;
+    both_talk(asks, agrees).await?;
+    asks.click("Hang up").await?;
+    for guest in [asks, agrees] {
+        guest.reaches("ended").await?;
+        guest.has_kept_the_policy().await?;
+    }
+    agrees.click("Done").await?;
+    asks.shows("New call").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -213,6 +213,8 @@ export const text = {
       "no-answer": () => "The person with this code didn't answer. Try again, or ask for a new code.",
       dismissed: () => "The other person's app couldn't use what this page sent. Reload the page and try again.",
       "wrong-words": () => "The words don't match: a typo, or somebody in between. Check them with the other person.",
+      tampered: (why: string) =>
+        `Somebody between you and the other person tampered with the call: ${why}. No picture or sound was sent. Try again with a new code.`,
       burnt: () =>
         "Other words were tried three times, so this code is no longer good. Start a new call for a new code.",
       "wrong-certificate": () =>

@@ -1,16 +1,19 @@
 import type { AppView, DevicesView, ErrorView, SettingsView } from "../bindings/view";
-import { makeIdentity, Peer, type MediaKind } from "../guest/call/peer";
-import type { CallEvent } from "../guest/call/parts";
+import { exhaustive } from "../exhaustive";
+import { makeIdentity, Peer, type Identity, type MediaKind } from "../guest/call/peer";
+import type { CallEvent, Means } from "../guest/call/parts";
 import type { ReceiveReport } from "../guest/call/control";
 import { Session } from "../guest/call/session";
 import { because } from "../guest/call/state";
 import { newWords, readCode, writeCode, type RoomCode } from "../guest/code";
 import { Exchange } from "../guest/crypto/exchange";
+import { byCode, byMeeting, type Secret } from "../guest/crypto/keys";
 import { LocalMedia, listDevices, type Trouble, type Wanted } from "../guest/media/devices";
 import { Figures } from "../guest/media/figures";
 import { Judge } from "../guest/media/verdict";
 import { saveReport } from "../guest/report";
 import { dialer, socketBeside } from "../guest/signaling/dial";
+import type { Role } from "../guest/signaling/messages";
 import { CallModel, idleView, type Changed } from "../guest/view";
 import { text } from "../text";
 import { Stream, type StreamId } from "../video/frame";
@@ -19,7 +22,7 @@ import type { Backend, Listeners } from "./backend";
 const SECOND_MS = 1000;
 const DEVICE = { audio: "microphone", video: "camera" } as const;
 
-/** One call, from when it was asked for until its end has been read. */
+/** One call, and those that follow with the same other, from when it was asked for until its end has been read. */
 interface Call {
   model: CallModel;
   media: LocalMedia;
@@ -54,7 +57,7 @@ export class BrowserBackend implements Backend {
     for (const change of ["online", "offline"]) {
       window.addEventListener(change, () => this.#call?.session?.networkChanged());
     }
-    window.addEventListener("pagehide", () => this.#call?.session?.hangUp());
+    window.addEventListener("pagehide", () => this.#call?.session?.leave());
   }
 
   listen(listeners: Listeners): Promise<void> {
@@ -77,7 +80,22 @@ export class BrowserBackend implements Backend {
   }
 
   again(): Promise<void> {
-    return this.#begin(this.#call?.joins ?? null);
+    const { model, session = null, joins = null } = this.#call ?? {};
+    const phase = model?.view.call.phase;
+    const again = phase?.kind === "ended" ? phase.again : "no";
+    switch (again) {
+      case "no":
+        return this.#begin(null);
+      case "retry":
+        return this.#begin(joins);
+      case "ready":
+      case "awaited":
+      case "asked":
+        session?.again();
+        return Promise.resolve();
+      default:
+        return exhaustive(again);
+    }
   }
 
   hangUp(): Promise<void> {
@@ -158,25 +176,19 @@ export class BrowserBackend implements Backend {
 
   /** Devices first: the exchange leaves no time for somebody who reads what the browser asks. */
   async #open(call: Call): Promise<void> {
-    const asking = setTimeout(() => {
-      this.#tellOf(call, call.model.notice({ code: "asking", text: text.guest.asking, action: null }));
-    }, SECOND_MS);
-    const [identity] = await Promise.all([makeIdentity(), call.media.open()]);
-    clearTimeout(asking);
+    const [identity] = await Promise.all([makeIdentity(), this.#openMedia(call)]);
     if (this.#call !== call || call.model.isOver) return;
-    this.#tellOf(call, call.model.withdraw("asking"));
     const { joins } = call;
     const words = joins?.words ?? newWords();
     const role = joins === null ? "creator" : "joiner";
-    const seen = new Set<string>();
     call.session = new Session({
       role,
       nameplate: joins?.nameplate ?? null,
       dial: dialer(this.#server),
       host: this.guestOf,
       media: call.media.state,
-      peer: (events) => new Peer(identity, call.media.tracks, events),
-      envelope: (nameplate) => new Exchange({ role, nameplate, words, fingerprint: identity.fingerprint, seen }),
+      ...meansOf(role, identity, call, (nameplate) => byCode(nameplate, words)),
+      again: async (rejoin) => meansOf(role, await makeIdentity(), call, () => byMeeting(rejoin)),
       onEvent: (event) => {
         if (event.kind === "created") call.model.code = writeCode({ nameplate: event.nameplate, words });
         this.#onEvent(call, event);
@@ -184,12 +196,31 @@ export class BrowserBackend implements Backend {
     });
   }
 
+  async #openMedia(call: Call): Promise<void> {
+    const asking = setTimeout(() => {
+      this.#tellOf(call, call.model.notice({ code: "asking", text: text.guest.asking, action: null }));
+    }, SECOND_MS);
+    await call.media.open();
+    clearTimeout(asking);
+    this.#tellOf(call, call.model.withdraw("asking"));
+  }
+
+  /** Another call with the same other begins. Browsers don't ask again so soon; where one does, the call goes on meanwhile. */
+  #resume(call: Call): void {
+    call.figures = new Figures();
+    call.judge = new Judge();
+    call.theirs = null;
+    void this.#openMedia(call);
+  }
+
   #onEvent(call: Call, event: CallEvent): void {
     if (event.kind === "remote-report") call.theirs = event.report;
     else call.story.push(`${Math.round(performance.now() - call.begun)} ms ${storyOf(event)}`);
     if (this.#call !== call) return;
     if (event.kind === "stream") this.#show(event.stream);
+    const wasOver = call.model.isOver;
     this.#tellOf(call, call.model.take(event));
+    if (wasOver && !call.model.isOver) this.#resume(call);
     // What is off is closed: nobody's camera stays on behind an ended call.
     if (call.model.isOver) this.#release(call);
   }
@@ -198,7 +229,7 @@ export class BrowserBackend implements Backend {
     if (this.#call === null) return;
     const call = this.#call;
     this.#call = null;
-    call.session?.hangUp();
+    call.session?.leave();
     this.#release(call);
   }
 
@@ -318,6 +349,15 @@ export class BrowserBackend implements Backend {
 function refuse(error: ErrorView): Promise<never> {
   // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
   return Promise.reject(error);
+}
+
+/** What a call is held with that has this certificate. */
+function meansOf(role: Role, identity: Identity, { media }: Call, secretAt: (nameplate: string) => Secret): Means {
+  const [{ fingerprint }, seen] = [identity, new Set<string>()];
+  return {
+    peer: (events) => new Peer(identity, media.tracks, events),
+    envelope: (nameplate) => new Exchange({ role, secret: secretAt(nameplate), fingerprint, seen }),
+  };
 }
 
 /** What happened, without codes or addresses. */

@@ -1,7 +1,8 @@
 /** What the screens show, worked out from what the session says: as the app's shell does it in Rust. */
-import type { AppView, CallPhase, NoticeView } from "../bindings/view";
+import type { AgainView, AppView, CallPhase, NoticeView } from "../bindings/view";
 import { exhaustive } from "../exhaustive";
 import { text } from "../text";
+import type { Again } from "./call/apart";
 import type { CallEvent } from "./call/parts";
 import type { CallState, CloseReason } from "./call/state";
 import type { Second } from "./media/figures";
@@ -42,6 +43,9 @@ export function idleView(server: string, version: string): AppView {
   };
 }
 
+/** Both are on until the other side says otherwise. */
+const UNHEARD: AppView["call"]["remote"] = { microphone: true, camera: true, hasPicture: false };
+
 function unmeasured(): AppView["quality"] {
   return {
     ...{ grade: "unknown", words: text.guest.quality.unknown, rttMs: null, lossPercent: null },
@@ -59,6 +63,8 @@ export class CallModel {
   /** Whom the other trusts, if that is a guest too. */
   #theirHost: string | null = null;
   #connected: number | null = null;
+  /** The two have met in a call before this one. */
+  #metBefore = false;
 
   /** `host`: whom this guest trusts. */
   constructor(view: AppView, code: string | null, host: string) {
@@ -66,8 +72,6 @@ export class CallModel {
     this.#joining = code !== null;
     this.code = code ?? "";
     const phase: CallPhase = code === null ? { kind: "preparing" } : { kind: "joining", code, ahead: 0 };
-    // Both are on until the other side says otherwise.
-    const remote = { microphone: true, camera: true, hasPicture: false };
     const connection = {
       signaling: "connecting",
       problem: null,
@@ -78,7 +82,7 @@ export class CallModel {
     } as const;
     this.view = {
       ...view,
-      call: { ...view.call, phase, remote, pictures: [], notices: [] },
+      call: { ...view.call, phase, remote: UNHEARD, pictures: [], notices: [] },
       connection,
       quality: unmeasured(),
     };
@@ -119,6 +123,8 @@ export class CallModel {
       case "remote-guest":
         this.#theirHost = event.host;
         return this.#tellTrust();
+      case "again":
+        return this.#onAgain(event.again);
       case "guessed":
         return this.notice({ code: "wrong-guess", text: text.guest.guessed(event.left), action: null });
       default:
@@ -167,11 +173,12 @@ export class CallModel {
       case "waiting":
         return this.#phase({ kind: "waiting", code: this.code, knocking: false, reach: "custom", withAddress: null });
       case "verifying":
+        if (this.isOver) return this.#beginAgain();
         if (this.#joining) return this.#phase({ kind: "joining", code: this.code, ahead: 0 });
         return this.#phase({ kind: "waiting", code: this.code, knocking: true, reach: "custom", withAddress: null });
       case "connecting":
         this.withdraw("wrong-guess");
-        return this.#phase({ kind: "connecting", code: this.code });
+        return this.#phase({ kind: "connecting", code: this.#metBefore ? "" : this.code });
       case "connected":
         this.#connected ??= state.since;
         this.#tellTrust();
@@ -199,10 +206,22 @@ export class CallModel {
     const words = text.guest.ended[reason.code](reason.detail);
     const ended = { kind: "ended", reason: { code: reason.code, text: words }, durationMs } as const;
     // A joiner never runs the exchange again by itself, and a code that somebody was met with is used up.
-    this.#phase(
-      idle ? { kind: "idle" } : { ...ended, again: durationMs === null && AGAIN.has(reason.code) ? "retry" : "no" },
-    );
+    const retries = durationMs === null && !this.#metBefore && MAY_RETRY.has(reason.code);
+    this.#phase(idle ? { kind: "idle" } : { ...ended, again: retries ? "retry" : "no" });
     return ["call", "connection", "quality"];
+  }
+
+  #onAgain(stands: Again): Changed[] {
+    const { phase } = this.view.call;
+    return phase.kind === "ended" ? this.#phase({ ...phase, again: AGAIN[stands] }) : [];
+  }
+
+  /** The two call one another again. */
+  #beginAgain(): Changed[] {
+    [this.#connected, this.#metBefore] = [null, true];
+    this.#connection({ signaling: "online", peer: "new" });
+    this.#call({ phase: { kind: "connecting", code: "" }, remote: UNHEARD });
+    return ["call", "connection"];
   }
 
   /** What the browser knows of the machine's own network. */
@@ -229,5 +248,19 @@ export class CallModel {
   }
 }
 
+const AGAIN: Readonly<Record<Again, AgainView>> = {
+  possible: "ready",
+  awaited: "awaited",
+  asked: "asked",
+  over: "no",
+};
+
 /** Ends after which the same may be tried again. */
-const AGAIN = new Set(["no-such-room", "line-full", "server-unreachable", "server-refused", "no-answer", "no-path"]);
+const MAY_RETRY = new Set([
+  "no-such-room",
+  "line-full",
+  "server-unreachable",
+  "server-refused",
+  "no-answer",
+  "no-path",
+]);

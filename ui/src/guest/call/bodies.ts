@@ -21,7 +21,9 @@ export type Body =
   | ({ type: "candidate" } & Candidate)
   | { type: "end-of-candidates" }
   | { type: "control"; text: string }
-  | { type: "bye"; reason: string };
+  | { type: "bye"; reason: string }
+  /** The sender's call has ended, and its person wants another one with the same other. */
+  | { type: "again" };
 
 export type Description = Extract<Body, { sdp: string }>;
 
@@ -58,6 +60,7 @@ const READERS: Readonly<Record<string, (fields: Fields) => Body | null>> = {
     const reason = short(f, "reason", MAX_BYE);
     return reason === null ? null : { type: "bye", reason };
   },
+  again: () => ({ type: "again" }),
 };
 
 function short(fields: Fields, name: string, limit: number): string | null {

@@ -5,6 +5,8 @@
  * What happens in it happens one after the other, in the order in which it came: sealing, opening and describing all take
  * their time in a browser.
  */
+import { exhaustive } from "../../exhaustive";
+import type { Bytes } from "../crypto/bytes";
 import type { Emoji } from "../crypto/emoji";
 import type { Role } from "../signaling/messages";
 import { fingerprintOf, type Body, type Candidate, type Description } from "./bodies";
@@ -22,6 +24,8 @@ export interface Envelope {
   readonly pictures: Emoji[] | null;
   /** Creator: our tag has left, and no good one has come back. Somebody may have tested a guess by it. */
   readonly unanswered: boolean;
+  /** By what the two may meet again, once each has proved itself. */
+  readonly rejoin: Bytes | null;
 }
 
 /** The joiner's first words; all that they carry is the exchange's own. */
@@ -31,13 +35,22 @@ export interface Knock {
 export type Outgoing = Body | Knock;
 export type Incoming = Body | Knock;
 
-/** A message that can't be opened. `words`: the exchange itself shows that the other doesn't know ours. */
-export class EnvelopeError extends Error {
-  readonly words: boolean;
+/** What describes the connection to be made. */
+export type Negotiation = Extract<Incoming, { type: "knock" | "offer" | "answer" | "candidate" | "end-of-candidates" }>;
 
-  constructor(message: string, words = false) {
+/**
+ * What is wrong with a message: the other may have meant it well (`nonsense`), the exchange shows that the other doesn't know
+ * our words (`words`), or nobody but somebody in between sends this (`tampered`).
+ */
+export type Fault = "nonsense" | "words" | "tampered";
+
+/** A message that can't be opened. */
+export class EnvelopeError extends Error {
+  readonly fault: Fault;
+
+  constructor(message: string, fault: Fault = "nonsense") {
     super(message);
-    this.words = words;
+    this.fault = fault;
   }
 }
 
@@ -56,12 +69,15 @@ export class Meeting {
   /** The lost path can't come back by itself. */
   hopeless = false;
   over = false;
+  readonly #role: Role;
   readonly #relay: (sealed: string) => void;
   readonly #onError: (error: unknown) => void;
   #inbox = Promise.resolve();
   #outbox = Promise.resolve();
   #described = false;
   #held: Body[] = [];
+  /** The meeting with the same other that has followed this one. */
+  #next: Meeting | null = null;
 
   /** What goes wrong in here comes out by `onError`. */
   constructor(
@@ -71,6 +87,7 @@ export class Meeting {
     relay: (sealed: string) => void,
     onError: (error: unknown) => void,
   ) {
+    this.#role = role;
     this.peer = peer;
     this.envelope = envelope;
     this.step = role === "creator" ? "await-knock" : "await-offer";
@@ -80,14 +97,27 @@ export class Meeting {
 
   /** Does this after everything before it; what comes of it after the end matters to nobody. */
   then(work: () => Promise<void> | void): void {
-    this.#inbox = this.#inbox.then(async () => {
-      if (this.over) return;
-      try {
-        await work();
-      } catch (error) {
-        if (!this.isOver()) this.#onError(error);
-      }
+    this.#inbox = this.#inbox.then(() => this.#do(work));
+  }
+
+  /** Does this with something of the other's, which may belong to the meeting that begins by what came right before it. */
+  hear(work: (present: Meeting) => Promise<void>): void {
+    this.#inbox = this.#inbox.then(() => {
+      const present = this.#last();
+      return present.#do(() => work(present));
     });
+  }
+
+  /** Nothing more comes of this one. */
+  leave(): void {
+    this.over = true;
+    this.peer.close();
+  }
+
+  /** Leaves, and begins another one with the same other behind all that is under way. */
+  precede(next: Meeting): void {
+    this.leave();
+    [next.#inbox, next.#outbox, this.#next] = [this.#inbox, this.#outbox, next];
   }
 
   /** Seals a body and hands it to the server. Resolves once it is handed over. */
@@ -114,6 +144,37 @@ export class Meeting {
     const sdp = await this.peer.offer(restart);
     this.step = "await-answer";
     await this.#describe({ type: "offer", sdp, restart });
+  }
+
+  /** Takes what the other sends for the connection; `true` where both descriptions are there now. */
+  async negotiate(body: Negotiation): Promise<boolean> {
+    switch (body.type) {
+      case "knock":
+        if (this.step !== "await-knock") throw new EnvelopeError("a second knock");
+        await this.offer(false);
+        return false;
+      case "offer":
+        // Both offered at once: ours, the creator's, stands, and the other gives way. (A joiner of ours never offers.)
+        if (this.#role === "creator") return false;
+        await this.answer(body);
+        return true;
+      case "answer":
+        await this.acceptAnswer(body);
+        return true;
+      case "candidate":
+        await this.peer.addCandidate(body);
+        return false;
+      case "end-of-candidates":
+        return false;
+      default:
+        return exhaustive(body);
+    }
+  }
+
+  /** Whether the connection came up with the certificate of the exchange, as far as the browser tells. */
+  async isProven(): Promise<boolean> {
+    const shown = await this.peer.remoteFingerprint().catch(() => null);
+    return shown === null || shown === this.envelope.fingerprint;
   }
 
   /** Joiner: the answer to an offer. */
@@ -149,6 +210,19 @@ export class Meeting {
 
   isOver(): boolean {
     return this.over;
+  }
+
+  async #do(work: () => Promise<void> | void): Promise<void> {
+    if (this.over) return;
+    try {
+      await work();
+    } catch (error) {
+      if (!this.isOver()) this.#onError(error);
+    }
+  }
+
+  #last(): Meeting {
+    return this.#next === null ? this : this.#next.#last();
   }
 
   /** Sends a description, and the candidates that waited for it. */

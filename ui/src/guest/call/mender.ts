@@ -71,8 +71,14 @@ export class Mender {
     this.#timers.set("alone", DEADLINES_MS.alone);
   }
 
+  /** The other says how its own mending goes. */
+  hear(what: "please-restart" | "restart-failed", meeting: Meeting): void {
+    if (what === "please-restart") this.#pleaseRestart(meeting);
+    else this.#restartFailed(meeting);
+  }
+
   /** A request that crossed our own restart is part of it, and one that comes just after the path was found is late. */
-  pleaseRestart(meeting: Meeting): void {
+  #pleaseRestart(meeting: Meeting): void {
     if (this.#role !== "creator" || !this.#client.isOnline) return;
     const recent = (at: number) => performance.now() - at < DEADLINES_MS.restartAgain;
     if (recent(meeting.restarted) || recent(meeting.found)) return;
@@ -81,7 +87,7 @@ export class Mender {
   }
 
   /** The other can't use our offer. It is taken back; another follows. */
-  restartFailed(meeting: Meeting): void {
+  #restartFailed(meeting: Meeting): void {
     if (this.#role !== "creator" || meeting.step !== "await-answer") return;
     meeting.then(() => meeting.rollback());
     if (!this.#timers.isSet("restartAgain")) this.#timers.set("restartAgain", DEADLINES_MS.restartAgain);

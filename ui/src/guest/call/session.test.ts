@@ -1,85 +1,12 @@
 // @vitest-environment node
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { Exchange } from "../crypto/exchange";
-import type { CallEvent } from "./parts";
-import { Session } from "./session";
-import { join, TestPeer, TestServer } from "./testServer";
+import { join } from "./testServer";
+import { begin, connect, end, finish, meet, peer, reach, server, settle, start, states, type Side } from "./testSides";
 
 const OTHER = Array(32).fill("EE").join(":");
-const CERTIFICATES = { creator: Array(32).fill("C2").join(":"), joiner: Array(32).fill("A1").join(":") };
 
-/** A session, with everything that it said and the connections that it made. */
-interface Side {
-  session: Session;
-  events: CallEvent[];
-  peers: TestPeer[];
-}
-
-let server: TestServer;
-let sides: Side[];
-
-/** `makes`: the certificate that its descriptions show. */
-function start(role: "creator" | "joiner", words = "tulip-orbit", makes = CERTIFICATES[role]): Side {
-  const events: CallEvent[] = [];
-  const peers: TestPeer[] = [];
-  const fingerprint = CERTIFICATES[role];
-  const seen = new Set<string>();
-  const session = new Session({
-    role,
-    nameplate: role === "joiner" ? "4827" : null,
-    dial: server.dial,
-    host: "calls.example.org",
-    media: { microphone: true, camera: true },
-    peer: (handlers) => {
-      const peer = new TestPeer(handlers, makes);
-      peers.push(peer);
-      return peer;
-    },
-    envelope: (nameplate) => new Exchange({ role, nameplate, words, fingerprint, seen }),
-    onEvent: (event) => events.push(event),
-  });
-  const side = { session, events, peers };
-  sides.push(side);
-  return side;
-}
-
-const states = ({ events }: Side) => events.flatMap((event) => (event.kind === "state" ? [event.state.kind] : []));
-const end = ({ events }: Side) =>
-  events.flatMap((e) => (e.kind === "state" && e.state.kind === "closed" ? [e.state.reason.code] : []));
-const peer = ({ peers }: Side) => peers.at(-1) as TestPeer;
-/** Until what is under way is done: sealing takes turns of its own. */
-const settle = () => vi.waitFor(async () => await vi.advanceTimersByTimeAsync(1));
-async function reach(side: Side, state: string) {
-  await vi.waitFor(() => {
-    expect(states(side)).toContain(state);
-  });
-}
-
-async function meet(): Promise<[Side, Side]> {
-  const creator = start("creator");
-  await reach(creator, "waiting");
-  const joiner = start("joiner");
-  await reach(creator, "connecting");
-  await reach(joiner, "connecting");
-  return [creator, joiner];
-}
-
-async function connect(): Promise<[Side, Side]> {
-  const [creator, joiner] = await meet();
-  join(peer(creator), peer(joiner));
-  await settle();
-  return [creator, joiner];
-}
-
-beforeEach(() => {
-  vi.useFakeTimers({ shouldAdvanceTime: true });
-  [server, sides] = [new TestServer(), []];
-});
-
-afterEach(() => {
-  for (const { session } of sides) session.hangUp();
-  vi.useRealTimers();
-});
+beforeEach(begin);
+afterEach(finish);
 
 it("two who know the words connect, and see the same pictures", async () => {
   const [creator, joiner] = await connect();
@@ -107,7 +34,7 @@ it("mute and hang-up cross at once", async () => {
   await settle();
   expect([end(creator), end(joiner)]).toEqual([["hung-up"], ["peer-hung-up"]]);
   await vi.advanceTimersByTimeAsync(250);
-  expect([peer(creator).done.at(-1), creator.events.at(-1)]).toEqual(["close", { kind: "finished" }]);
+  expect([peer(creator).done.at(-1), creator.session.peer]).toEqual(["close", null]);
 });
 
 it("other words end the joiner, and are counted by whoever waits; the third burns the code", async () => {

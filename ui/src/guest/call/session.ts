@@ -7,16 +7,19 @@
  * waiting ─ somebody knocks ─> verifying <┘ ─ both tags good, described ─> connecting ─ ICE+DTLS up ─> connected
  * connected ─ path lost ─> disconnected ─ path found, by itself or by an ICE restart ─> connected
  * any ─ hang up · the other hung up or left · deadline · refused · broken ─> closed(reason)
+ * closed ─ both want another call ─> verifying                              (neither waits for anybody else)
  * ```
  */
 import { exhaustive } from "../../exhaustive";
 import { Deadlines } from "../deadlines";
 import { Client } from "../signaling/client";
 import type { ClientEvent, Intent } from "../signaling/events";
+import type { IceServer } from "../signaling/messages";
+import { Apart } from "./apart";
 import { readControl, type ControlMessage, type MediaState, type ReceiveReport } from "./control";
 import { EnvelopeError, Meeting, type Incoming } from "./meeting";
 import { Mender } from "./mender";
-import type { SessionParts } from "./parts";
+import type { Means, SessionParts } from "./parts";
 import { onlyWhile, type PeerConnection, type PeerEvents } from "./peer";
 import {
   because,
@@ -27,6 +30,7 @@ import {
   ofGivingUp,
   ofLeaving,
   ofRefusal,
+  staysAfter,
   type CallState,
   type CloseReason,
   type Deadline,
@@ -40,6 +44,7 @@ export class Session {
   readonly #parts: SessionParts;
   readonly #client: Client;
   readonly #mender: Mender;
+  readonly #apart: Apart;
   readonly #timers = new Deadlines<Deadline>((deadline) => {
     this.#onDeadline(deadline);
   });
@@ -49,6 +54,10 @@ export class Session {
   #meeting: Meeting | null = null;
   #nameplate: string;
   #guesses = 0;
+  /** This is another call of two who have met: no code lets anybody else in. */
+  #meetsAgain = false;
+  /** What the server told last. */
+  #iceServers: readonly IceServer[] | null = null;
   #media: MediaState;
 
   constructor(parts: SessionParts) {
@@ -65,15 +74,29 @@ export class Session {
         this.#close(because("peer-lost"));
       },
     });
+    this.#apart = new Apart(this.#client, parts, (means) => {
+      this.#meetAgain(means);
+    });
   }
 
-  /** The connection to the other, while there is one. */
+  /** The connection to the other, while the call isn't over. */
   get peer(): PeerConnection | null {
-    return this.#meeting?.peer ?? null;
+    return this.#state === "closed" ? null : (this.#meeting?.peer ?? null);
   }
 
   hangUp(): void {
     this.#close(because("hung-up"));
+  }
+
+  /** Asks the other for another call, or agrees to theirs. */
+  again(): void {
+    void this.#apart.ask();
+  }
+
+  /** Ends the call, if it hasn't ended, and any thought of another one. */
+  leave(): void {
+    this.#close(because("hung-up"));
+    this.#apart.end();
   }
 
   setMedia(media: MediaState): void {
@@ -113,10 +136,11 @@ export class Session {
         this.#parts.onEvent(event);
         return;
       case "knocked":
-        this.#onKnocked();
+        if (this.#state === "new" || this.#state === "waiting") this.#meet(this.#parts);
         return;
       case "ice-servers":
-        this.#meeting?.peer.useServers(event.servers);
+        this.#iceServers = event.servers;
+        this.peer?.useServers(event.servers);
         return;
       case "relayed":
         this.#onRelayed(event.body);
@@ -130,6 +154,7 @@ export class Session {
         return;
       case "gave-up":
         this.#parts.onEvent({ kind: "signaling", online: false, problem: event.reason });
+        this.#apart.end();
         if (this.#isAcquainted()) this.#mender.serverIsGone();
         else this.#close(ofGivingUp(event.cause, event.reason));
         return;
@@ -140,15 +165,21 @@ export class Session {
     }
   }
 
-  /** New, waiting → verifying. */
-  #onKnocked(): void {
-    if (this.#state !== "new" && this.#state !== "waiting") return;
+  /** Both want another call. What the server told the two when they met, it tells again only before it runs out. */
+  #meetAgain(means: Means): void {
+    this.#meetsAgain = true;
+    this.#meet(means);
+    if (this.#iceServers !== null) this.peer?.useServers(this.#iceServers);
+  }
+
+  /** New, waiting, closed → verifying. */
+  #meet(means: Means): void {
     const isPresent = () => this.#meeting === meeting;
     const exchange = this.#client.exchange;
     const meeting: Meeting = new Meeting(
       this.#parts.role,
-      this.#parts.peer(onlyWhile(isPresent, this.#peerEvents())),
-      this.#parts.envelope(this.#nameplate),
+      means.peer(onlyWhile(isPresent, this.#peerEvents())),
+      means.envelope(this.#nameplate),
       (sealed) => {
         // The last word to one who was dismissed is sealed when the next is awaited already.
         if (this.#client.exchange === exchange) this.#client.relay(sealed);
@@ -157,14 +188,14 @@ export class Session {
         if (isPresent()) this.#failed(meeting, error);
       },
     );
+    this.#meeting?.precede(meeting);
     this.#meeting = meeting;
     this.#enter("verifying");
     if (this.#parts.role === "joiner") void meeting.say({ type: "knock" });
   }
 
   #onRelayed(sealed: string): void {
-    const meeting = this.#meeting;
-    meeting?.then(async () => {
+    this.#meeting?.hear(async (meeting) => {
       const body = await meeting.envelope.open(sealed);
       if (meeting === this.#meeting) await this.#onBody(meeting, body);
     });
@@ -172,6 +203,7 @@ export class Session {
 
   #onPeerLeft(word: string): void {
     const means = ofLeaving(word, this.#state, this.#client.isInRoom);
+    this.#apart.end();
     if (means === "wait-on") this.#backToWaiting();
     else if (means === "go-on-alone") this.#client.leave("");
     else if (means !== "nothing") this.#close(means);
@@ -180,35 +212,11 @@ export class Session {
   // ── what the other says through it ──────────────────────────────────────────────────────────────────────────────
 
   async #onBody(meeting: Meeting, body: Incoming): Promise<void> {
-    switch (body.type) {
-      case "knock":
-        if (meeting.step !== "await-knock") throw new EnvelopeError("a second knock");
-        await meeting.offer(false);
-        return;
-      case "offer":
-        // Both offered at once: ours, the creator's, stands, and the other gives way. (A joiner of ours never offers.)
-        if (this.#parts.role === "creator") return;
-        await meeting.answer(body);
-        this.#described(meeting);
-        return;
-      case "answer":
-        await meeting.acceptAnswer(body);
-        this.#described(meeting);
-        return;
-      case "candidate":
-        await meeting.peer.addCandidate(body);
-        return;
-      case "control":
-        this.#onControl(body.text);
-        return;
-      case "bye":
-        this.#goodbye(body.reason);
-        return;
-      case "end-of-candidates":
-        return;
-      default:
-        exhaustive(body);
-    }
+    if (body.type === "again") this.#apart.asked();
+    else if (this.#state === "closed") return;
+    else if (body.type === "control") this.#onControl(body.text);
+    else if (body.type === "bye") this.#goodbye(body.reason);
+    else if (await meeting.negotiate(body)) this.#described(meeting);
   }
 
   /** Verifying → connecting. */
@@ -224,8 +232,8 @@ export class Session {
   #failed(meeting: Meeting, error: unknown): void {
     const own = !(error instanceof EnvelopeError) && meeting.step !== "await-answer";
     if (this.#isUp()) this.#mender.refuse();
-    else if (this.#parts.role === "creator" && this.#state === "verifying" && !own) this.#dismiss();
-    else this.#close(ofFailure(error));
+    else if (this.#mayWaitOn() && this.#state === "verifying" && !own) this.#dismiss();
+    else this.#close(ofFailure(error, this.#meetsAgain));
   }
 
   /** Creator: what this one sent is of no use, and it is told so. */
@@ -237,7 +245,8 @@ export class Session {
   /** Verifying, connecting → waiting; closed where somebody has guessed too often. */
   #backToWaiting(): void {
     const guessed = this.#meeting?.envelope.unanswered === true;
-    this.#leaveMeeting();
+    this.#meeting?.leave();
+    this.#meeting = null;
     this.#enter("waiting");
     if (!guessed) return;
     this.#guesses += 1;
@@ -246,7 +255,7 @@ export class Session {
   }
 
   #goodbye(word: string): void {
-    if (this.#state === "verifying" && this.#parts.role === "creator") this.#backToWaiting();
+    if (this.#state === "verifying" && this.#mayWaitOn()) this.#backToWaiting();
     else this.#close(fromWord(word));
   }
 
@@ -298,9 +307,7 @@ export class Session {
 
   /** The browser holds the connection to the description's certificate; this holds the browser to it. */
   async #checkConnection(meeting: Meeting): Promise<void> {
-    const shown = await meeting.peer.remoteFingerprint().catch(() => null);
-    if (shown === null || shown === meeting.envelope.fingerprint || meeting.over) return;
-    this.#close(because("wrong-certificate"));
+    if (!(await meeting.isProven()) && !meeting.over) this.#close(because("wrong-certificate"));
   }
 
   /** Connected → disconnected. While connecting, the deadline decides: another candidate may still come. */
@@ -326,10 +333,8 @@ export class Session {
         this.#parts.onEvent({ kind: "remote-report", report: message });
         return;
       case "please-restart":
-        if (this.#isUp()) this.#mender.pleaseRestart(meeting);
-        return;
       case "restart-failed":
-        if (this.#isUp()) this.#mender.restartFailed(meeting);
+        if (this.#isUp()) this.#mender.hear(message.type, meeting);
         return;
       case "guest":
         this.#parts.onEvent({ kind: "remote-guest", host: message.host });
@@ -346,19 +351,17 @@ export class Session {
 
   readonly #isUp = () => this.#state === "connected" || this.#state === "disconnected";
   readonly #isAcquainted = () => this.#state === "connecting" || this.#isUp();
+  /** Somebody else may enter the code. */
+  readonly #mayWaitOn = () => this.#parts.role === "creator" && !this.#meetsAgain;
 
   #onDeadline(deadline: Deadline): void {
     switch (deadline) {
       case "exchange":
-        if (this.#parts.role === "joiner") this.#close(because("no-answer"));
-        else this.#dismiss();
+        if (this.#mayWaitOn()) this.#dismiss();
+        else this.#close(because("no-answer"));
         return;
       case "connecting":
         this.#close(because("no-path"));
-        return;
-      case "linger":
-        this.#leaveMeeting();
-        this.#parts.onEvent({ kind: "finished" });
         return;
       default:
         exhaustive(deadline);
@@ -369,6 +372,8 @@ export class Session {
   #close(reason: CloseReason): void {
     if (this.#state === "closed") return;
     const bye = { type: "bye", reason: reason.code } as const;
+    const stays = this.#isUp() && this.#client.isPaired && staysAfter(reason.code);
+    const rejoin = stays ? (this.#meeting?.envelope.rejoin ?? null) : null;
     let said = Promise.resolve();
     if (this.#isAcquainted() && reason.code !== "peer-hung-up") {
       // By both ways, since either may be dead without our knowing.
@@ -377,16 +382,7 @@ export class Session {
     }
     this.#mender.end();
     this.#enter("closed", reason);
-    void said.then(() => {
-      this.#client.leave(reason.code);
-    });
-  }
-
-  #leaveMeeting(): void {
-    if (this.#meeting === null) return;
-    this.#meeting.over = true;
-    this.#meeting.peer.close();
-    this.#meeting = null;
+    this.#apart.begin({ meeting: this.#meeting, word: reason.code, said, rejoin });
   }
 
   #enter(kind: State, reason = because("hung-up")): void {

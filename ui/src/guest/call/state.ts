@@ -14,6 +14,7 @@ export type EndCode =
   | "dismissed"
   | "wrong-words"
   | "burnt"
+  | "tampered"
   | "expired"
   | "server-unreachable"
   | "server-refused"
@@ -106,10 +107,33 @@ export function ofLeaving(
 }
 
 /** What it means that a message, or what the browser was asked for because of one, is of no use. */
-export function ofFailure(error: unknown): CloseReason {
+export function ofFailure(error: unknown, meetsAgain: boolean): CloseReason {
   if (!(error instanceof EnvelopeError)) return because("transport-failed", String(error));
-  return error.words ? because("wrong-words") : because("bad-message", error.message);
+  switch (error.fault) {
+    case "words":
+      // Nobody types a rejoin secret.
+      return meetsAgain ? because("tampered", error.message) : because("wrong-words");
+    case "tampered":
+      return because("tampered", error.message);
+    case "nonsense":
+      return because("bad-message", error.message);
+    default:
+      return exhaustive(error.fault);
+  }
 }
+
+/** Whether two whose call was up stay in their room after it has ended like this. */
+export function staysAfter(code: EndCode): boolean {
+  return END_WELL.has(code);
+}
+
+const END_WELL: ReadonlySet<EndCode> = new Set<EndCode>([
+  "hung-up",
+  "peer-hung-up",
+  "peer-lost",
+  "no-path",
+  "transport-failed",
+]);
 
 export function because(code: EndCode, detail = ""): CloseReason {
   return { code, detail };
@@ -131,12 +155,13 @@ export const DEADLINES_MS = {
   alone: 45_000,
   /** A call that has ended keeps its connections a moment longer, so that the goodbye gets out. */
   linger: 250,
+  /** Two whose call has ended may still call one another again. */
+  apart: 600_000,
 } as const;
 
-/** A session's own deadlines; the others are its mender's. */
-export type Deadline = "exchange" | "connecting" | "linger";
+/** A session's own deadlines; the others are its mender's, and those of what comes after it. */
+export type Deadline = "exchange" | "connecting";
 export const DEADLINE_OF: Partial<Record<CallState["kind"], Deadline>> = {
   verifying: "exchange",
   connecting: "connecting",
-  closed: "linger",
 };

@@ -8,7 +8,7 @@
 import { ristretto255, ristretto255_hasher } from "@noble/curves/ed25519.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha512 } from "@noble/hashes/sha2.js";
-import { concat, equal, lv, utf8, type Bytes } from "./bytes";
+import { concat, lv, utf8, type Bytes } from "./bytes";
 
 const DSI = utf8("CPaceRistretto255");
 const DSI_ISK = utf8("CPaceRistretto255_ISK");
@@ -27,18 +27,18 @@ export class ExchangeError extends Error {}
 
 /** What the generator is made of. */
 export interface Secrets {
-  /** The words, lower case, joined by one hyphen. */
-  words: Uint8Array;
-  /** What both must agree on besides: protocol and nameplate. */
+  /** What both know: the words of a code, or what they have from a meeting before. */
+  password: Uint8Array;
+  /** What both must agree on besides: protocol and place. */
   channel: Uint8Array;
   /** The joiner's 16 random bytes. */
   sid: Uint8Array;
 }
 
 /** The generator's 64 uniform bytes go in, a point of the group comes out. */
-export function generator({ words, channel, sid }: Secrets): Bytes {
-  const padding = Math.max(0, HASH_BLOCK - 1 - lv(words).length - lv(DSI).length);
-  const input = concat(lv(DSI), lv(words), lv(new Uint8Array(padding)), lv(channel), lv(sid));
+export function generator({ password, channel, sid }: Secrets): Bytes {
+  const padding = Math.max(0, HASH_BLOCK - 1 - lv(password).length - lv(DSI).length);
+  const input = concat(lv(DSI), lv(password), lv(new Uint8Array(padding)), lv(channel), lv(sid));
   return bytesOf(ristretto255_hasher.deriveToCurve?.(sha512(input)) ?? fail("no map to the group"));
 }
 
@@ -79,10 +79,6 @@ export function sessionKey(sid: Uint8Array, secret: Uint8Array, joiner: Shown, c
 export function confirmationTag(sid: Uint8Array, key: Uint8Array, side: Shown): Bytes {
   const macKey = sha512(concat(DSI_MAC, sid, key));
   return new Uint8Array(hmac(sha512, macKey, concat(lv(side.share), lv(side.ad))));
-}
-
-export function tagIsGood(sid: Uint8Array, key: Uint8Array, side: Shown, tag: Uint8Array): boolean {
-  return equal(confirmationTag(sid, key, side), tag);
 }
 
 function decode(bytes: Uint8Array) {

@@ -5,6 +5,7 @@ import { readBody, type Body } from "../call/bodies";
 import { EnvelopeError } from "../call/meeting";
 import { fromHex, type Bytes } from "./bytes";
 import { Exchange, type Terms } from "./exchange";
+import { byCode, byMeeting } from "./keys";
 
 const offer: Body = { type: "offer", sdp: "v=0\r\n", restart: false };
 const answer: Body = { type: "answer", sdp: "v=0\r\n" };
@@ -16,7 +17,7 @@ function given(...hex: string[]): (bytes: number) => Bytes {
 
 function terms(role: "creator" | "joiner", change: Partial<Terms> = {}): Terms {
   const fingerprint = vectors.fingerprint[role];
-  return { role, nameplate: "4827", words: "tulip-orbit", fingerprint, seen: new Set(), ...change };
+  return { role, secret: byCode("4827", "tulip-orbit"), fingerprint, seen: new Set(), ...change };
 }
 
 let creator: Exchange;
@@ -59,10 +60,10 @@ it("proves each to the other, and goes on both ways", async () => {
 
 describe("who doesn't know the words", () => {
   it("as a joiner learns it from the creator's tag", async () => {
-    joiner = new Exchange(terms("joiner", { words: "tulip-orchid" }));
+    joiner = new Exchange(terms("joiner", { secret: byCode("4827", "tulip-orchid") }));
     await creator.open(await joiner.seal({ type: "knock" }));
     const reply = await creator.seal(offer);
-    await expect(joiner.open(reply)).rejects.toMatchObject({ words: true });
+    await expect(joiner.open(reply)).rejects.toMatchObject({ fault: "words" });
     await expect(joiner.seal(answer)).rejects.toThrow(EnvelopeError);
     expect(creator.unanswered).toBe(true);
     expect(creator.fingerprint).toBeNull();
@@ -72,14 +73,55 @@ describe("who doesn't know the words", () => {
     await creator.open(await joiner.seal({ type: "knock" }));
     const reply = JSON.parse(await creator.seal(offer)) as Record<string, unknown>;
     const forged = { type: "confirm", tag: reply["tag"], number: 1, sealed: reply["sealed"] };
-    await expect(creator.open(JSON.stringify(forged))).rejects.toMatchObject({ words: true });
+    await expect(creator.open(JSON.stringify(forged))).rejects.toMatchObject({ fault: "words" });
     expect(creator.unanswered).toBe(true);
   });
 
   it("or stands at another number gets nowhere", async () => {
-    joiner = new Exchange(terms("joiner", { nameplate: "4828" }));
+    joiner = new Exchange(terms("joiner", { secret: byCode("4828", "tulip-orbit") }));
     await creator.open(await joiner.seal({ type: "knock" }));
-    await expect(joiner.open(await creator.seal(offer))).rejects.toMatchObject({ words: true });
+    await expect(joiner.open(await creator.seal(offer))).rejects.toMatchObject({ fault: "words" });
+  });
+});
+
+describe("two who have met", () => {
+  /** Both sides of another exchange, as what they have of the one before says. */
+  function again(joiners = joiner.rejoin, creators = creator.rejoin) {
+    creator = new Exchange(terms("creator", { secret: byMeeting(creators ?? new Uint8Array()) }));
+    joiner = new Exchange(terms("joiner", { secret: byMeeting(joiners ?? new Uint8Array()) }));
+  }
+
+  it("both have what is exported for it, and nobody has it before", async () => {
+    creator = new Exchange(terms("creator", { random: given(vectors.scalarSeed.creator) }));
+    joiner = new Exchange(terms("joiner", { random: given(vectors.sid, vectors.scalarSeed.joiner) }));
+    await creator.open(await joiner.seal({ type: "knock" }));
+    await joiner.open(await creator.seal(offer));
+    expect([joiner.rejoin, creator.rejoin]).toEqual([null, null]);
+    await creator.open(await joiner.seal(answer));
+    const rejoin = fromHex(vectors.rejoin);
+    expect([joiner.rejoin, creator.rejoin]).toEqual([rejoin, rejoin]);
+  });
+
+  it("meet again by it, with other keys and pictures", async () => {
+    await meet();
+    const [pictures, late] = [joiner.pictures, await joiner.seal(answer)];
+    again();
+    await meet();
+    expect(joiner.pictures).toEqual(creator.pictures);
+    expect(joiner.pictures).not.toEqual(pictures);
+    await expect(creator.open(late)).rejects.toMatchObject({ fault: "tampered" });
+  });
+
+  it("are nobody to one who has another, or the code", async () => {
+    await meet();
+    const { rejoin } = joiner;
+    again(new Uint8Array(32));
+    await creator.open(await joiner.seal({ type: "knock" }));
+    await expect(joiner.open(await creator.seal(offer))).rejects.toMatchObject({ fault: "words" });
+    again(rejoin, rejoin);
+    joiner = new Exchange(terms("joiner"));
+    await creator.open(await joiner.seal({ type: "knock" }));
+    await expect(joiner.open(await creator.seal(offer))).rejects.toMatchObject({ fault: "words" });
   });
 });
 
@@ -89,7 +131,7 @@ describe("whoever is on the way", () => {
     const other = new Exchange(terms("joiner", { fingerprint: Array(32).fill("EE").join(":") }));
     const swapped = JSON.parse(await other.seal({ type: "knock" })) as Record<string, string>;
     await creator.open(JSON.stringify({ ...opening, ad: swapped["ad"] }));
-    await expect(joiner.open(await creator.seal(offer))).rejects.toMatchObject({ words: true });
+    await expect(joiner.open(await creator.seal(offer))).rejects.toMatchObject({ fault: "words" });
   });
 
   it("can't send back, replay, drop, cut or change", async () => {

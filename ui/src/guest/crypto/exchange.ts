@@ -1,5 +1,6 @@
 /**
- * One meeting of two who may know the same words, from the first message to the last, as it goes through the relay:
+ * One meeting of two who may know the same words, or have met before, from the first message to the last, as it goes
+ * through the relay:
  *
  * ```text
  * 1  joiner → creator   open      sid, Yj, ADj
@@ -24,11 +25,10 @@ import {
   sessionKey,
   share,
   SID_BYTES,
-  tagIsGood,
   type Shown,
 } from "./cpace";
 import type { Emoji } from "./emoji";
-import { associatedData, channelIdentifier, derive, readAssociatedData } from "./keys";
+import { associatedData, derive, readAssociatedData, type Secret } from "./keys";
 import { Seal, SealError, type Sealed } from "./seal";
 
 const MAX_AD_BYTES = 256;
@@ -38,12 +38,10 @@ const MAX_REFUSAL = 32;
 /** What the two who meet are to agree on. */
 export interface Terms {
   role: Role;
-  nameplate: string;
-  /** Joined by one hyphen, lower case. */
-  words: string;
+  secret: Secret;
   /** Of our own certificate, as RFC 8122 writes it. */
   fingerprint: string;
-  /** Creator: the session ids that this code has met before; it adds its own. */
+  /** Creator: the session ids that this secret has met before; it adds its own. */
   seen: Set<string>;
   /** Random bytes; tests give theirs. */
   random?: (bytes: number) => Bytes;
@@ -51,19 +49,20 @@ export interface Terms {
 
 /** What follows from the keys. */
 interface Keyed {
-  key: Bytes;
-  sid: Bytes;
   seal: Seal;
-  own: Shown;
-  theirs: Shown;
+  /** By which we prove ourselves, and what the other's must be. */
+  tag: Bytes;
+  expected: Bytes;
   fingerprint: string;
   pictures: Emoji[];
+  rejoin: Bytes;
 }
 
 type State =
   | { kind: "listening" }
   | { kind: "opened"; sid: Bytes; scalar: bigint; own: Shown }
-  | { kind: "heard" | "replied" | "checked" | "verified"; keyed: Keyed }
+  | { kind: "heard"; own: Shown; keyed: Keyed }
+  | { kind: "replied" | "checked" | "verified"; keyed: Keyed }
   | { kind: "over" };
 
 /** One side of one exchange. A new one is made for each that knocks. */
@@ -92,6 +91,10 @@ export class Exchange implements Envelope {
     return this.#proven()?.pictures ?? null;
   }
 
+  get rejoin(): Bytes | null {
+    return this.#state.kind === "verified" ? this.#state.keyed.rejoin : null;
+  }
+
   /** The joiner sees the creator's tag before anything sealed; the creator has none before the answer. */
   #proven(): Keyed | null {
     const state = this.#state;
@@ -104,15 +107,15 @@ export class Exchange implements Envelope {
     if (body.type === "knock") return this.#open();
     if (body.type === "bye" && (state.kind === "listening" || state.kind === "heard")) return refusal(body.reason);
     if (state.kind === "heard" && body.type === "offer") {
-      const { own, keyed } = { own: state.keyed.own, keyed: state.keyed };
-      const head = { point: toBase64(own.share), ad: toBase64(own.ad), tag: toBase64(ownTag(keyed)) };
+      const { own, keyed } = state;
+      const head = { point: toBase64(own.share), ad: toBase64(own.ad), tag: toBase64(keyed.tag) };
       this.#state = { kind: "replied", keyed };
       this.#unanswered = true;
       return wire("reply", head, await sealed(keyed, "reply", body));
     }
     if (state.kind === "checked" && body.type === "answer") {
       this.#state = { kind: "verified", keyed: state.keyed };
-      return wire("confirm", { tag: toBase64(ownTag(state.keyed)) }, await sealed(state.keyed, "confirm", body));
+      return wire("confirm", { tag: toBase64(state.keyed.tag) }, await sealed(state.keyed, "confirm", body));
     }
     if (state.kind !== "replied" && state.kind !== "verified") {
       throw new EnvelopeError("nothing can be sealed before the code exchange");
@@ -127,7 +130,9 @@ export class Exchange implements Envelope {
     try {
       return await this.#take(kind, fields);
     } catch (error) {
-      if (error instanceof ExchangeError || error instanceof SealError) throw new EnvelopeError(error.message);
+      if (error instanceof ExchangeError || error instanceof SealError) {
+        throw new EnvelopeError(error.message, "tampered");
+      }
       throw error;
     }
   }
@@ -141,12 +146,7 @@ export class Exchange implements Envelope {
     if (kind === "sealed" && (state.kind === "checked" || state.kind === "verified")) {
       return opened(state.keyed, kind, fields);
     }
-    throw new EnvelopeError(`a message “${kind.slice(0, 16)}” doesn't fit here`);
-  }
-
-  #secrets(sid: Bytes) {
-    const { words, nameplate } = this.#terms;
-    return { words: utf8(words), channel: channelIdentifier(nameplate), sid };
+    throw new EnvelopeError(`a message “${kind.slice(0, 16)}” doesn't fit here`, "tampered");
   }
 
   /** Joiner: the first message. */
@@ -154,7 +154,7 @@ export class Exchange implements Envelope {
     if (this.#state.kind !== "listening") throw new EnvelopeError("the code exchange has begun");
     const sid = this.#random(SID_BYTES);
     const scalar = scalarFrom(this.#random(64));
-    const own = { share: share(scalar, generator(this.#secrets(sid))), ad: this.#ad };
+    const own = { share: share(scalar, generator({ ...this.#terms.secret, sid })), ad: this.#ad };
     this.#state = { kind: "opened", sid, scalar, own };
     return JSON.stringify({ type: "open", sid: toBase64(sid), point: toBase64(own.share), ad: toBase64(own.ad) });
   }
@@ -162,11 +162,13 @@ export class Exchange implements Envelope {
   #onOpen(fields: Fields): Incoming {
     this.#state = { kind: "over" };
     const sid = bytes(fields, "sid", SID_BYTES);
-    if (this.#terms.seen.has(toHex(sid))) throw new EnvelopeError("a code exchange of before was played again");
+    if (this.#terms.seen.has(toHex(sid))) {
+      throw new EnvelopeError("a code exchange of before was played again", "tampered");
+    }
     this.#terms.seen.add(toHex(sid));
     const scalar = scalarFrom(this.#random(64));
-    const own = { share: share(scalar, generator(this.#secrets(sid))), ad: this.#ad };
-    this.#state = { kind: "heard", keyed: this.#agree(sid, scalar, own, shown(fields)) };
+    const own = { share: share(scalar, generator({ ...this.#terms.secret, sid })), ad: this.#ad };
+    this.#state = { kind: "heard", own, keyed: this.#agree(sid, scalar, own, shown(fields)) };
     return { type: "knock" };
   }
 
@@ -196,26 +198,21 @@ export class Exchange implements Envelope {
     if (other === "malformed") throw new EnvelopeError("a message of the code exchange can't be read");
     const { role, fingerprint } = this.#terms;
     if (other.role === role || equal(own.share, theirs.share)) {
-      throw new EnvelopeError("a message of the code exchange came back");
+      throw new EnvelopeError("a message of the code exchange came back", "tampered");
     }
     const secret = agree(scalar, theirs.share);
     const [joiner, creator] = role === "joiner" ? [own, theirs] : [theirs, own];
     const key = sessionKey(sid, secret, joiner, creator);
     const certificate = fromHex(fingerprint.replaceAll(":", "")) ?? new Uint8Array();
-    const { sending, receiving, pictures } = derive(key, role, certificate, other.fingerprint);
+    const { sending, receiving, pictures, rejoin } = derive(key, role, certificate, other.fingerprint);
+    const [tag, expected] = [confirmationTag(sid, key, own), confirmationTag(sid, key, theirs)];
     const seal = new Seal(sending, receiving);
-    return { key, sid, seal, own, theirs, fingerprint: written(other.fingerprint), pictures };
+    return { seal, tag, expected, fingerprint: written(other.fingerprint), pictures, rejoin };
   }
 }
 
-function ownTag({ sid, key, own }: Keyed): Bytes {
-  return confirmationTag(sid, key, own);
-}
-
-function checkTag({ sid, key, theirs }: Keyed, fields: Fields): void {
-  if (!tagIsGood(sid, key, theirs, bytes(fields, "tag", TAG_BYTES))) {
-    throw new EnvelopeError("the words don't match", true);
-  }
+function checkTag({ expected }: Keyed, fields: Fields): void {
+  if (!equal(expected, bytes(fields, "tag", TAG_BYTES))) throw new EnvelopeError("the other's tag is wrong", "words");
 }
 
 function sealed(keyed: Keyed, kind: string, body: Body): Promise<Sealed> {

@@ -10,9 +10,27 @@ const VERSION = utf8("visavis/1");
 const FINGERPRINT_BYTES = 32;
 const WORD = { creator: utf8("create"), joiner: utf8("join") } as const;
 
-/** `CI`: what is spoken, and where. */
-export function channelIdentifier(nameplate: string): Bytes {
-  return concat(lv(VERSION), lv(utf8(nameplate)));
+/** In the place of a number where the two have met before, and what that is exported under. */
+const AGAIN = utf8("again");
+
+/** What the two who meet must both know, and where: CPace's `PRS` and `CI`. */
+export interface Secret {
+  password: Bytes;
+  channel: Bytes;
+}
+
+/** A code that one has told the other; `words` joined by one hyphen, lower case. */
+export function byCode(nameplate: string, words: string): Secret {
+  return { password: utf8(words), channel: channelIdentifier(utf8(nameplate)) };
+}
+
+/** That they have met before: `rejoin` is what was derived then. */
+export function byMeeting(rejoin: Bytes): Secret {
+  return { password: rejoin, channel: channelIdentifier(AGAIN) };
+}
+
+function channelIdentifier(place: Uint8Array): Bytes {
+  return concat(lv(VERSION), lv(place));
 }
 
 /** `AD` of one side: what it speaks, who it is, and its certificate. */
@@ -33,6 +51,8 @@ export interface Derived {
   sending: Bytes;
   receiving: Bytes;
   pictures: Emoji[];
+  /** By what the two may meet again: nobody but them has it, and it is good for one exchange. */
+  rejoin: Bytes;
 }
 
 /** Derives everything for the side that has `role`. */
@@ -43,6 +63,7 @@ export function derive(key: Uint8Array, role: Role, own: Uint8Array, other: Uint
     sending: from(role),
     receiving: from(role === "joiner" ? "creator" : "joiner"),
     pictures: choose(expand(key, SHOWN, utf8("pictures"), joiner, creator)),
+    rejoin: expand(key, 32, AGAIN),
   };
 }
 

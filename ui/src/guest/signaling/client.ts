@@ -74,6 +74,11 @@ export class Client {
     return this.#place.kind === "waiting" || this.#place.kind === "meeting";
   }
 
+  /** Whether the server has made a pair of us and the other, who hasn't left it. */
+  get isPaired(): boolean {
+    return this.#place.kind === "meeting" && this.#place.exchange.paired;
+  }
+
   /** The number of the exchange that goes on, 0 for none. */
   get exchange(): number {
     return this.#place.kind === "meeting" ? this.#place.exchange.number : 0;
@@ -160,8 +165,7 @@ export class Client {
   }
 
   #onLost(reason: string): void {
-    const paired = this.#place.kind === "meeting" && this.#place.exchange.paired;
-    if (this.isInRoom && !paired && !this.#timers.isSet("place")) this.#timers.set("place", PLACE_DEADLINE_MS);
+    if (this.isInRoom && !this.isPaired && !this.#timers.isSet("place")) this.#timers.set("place", PLACE_DEADLINE_MS);
     this.#lastFailure = reason;
     if (this.#saidOffline) return;
     this.#saidOffline = true;
