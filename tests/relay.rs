@@ -54,10 +54,37 @@ fn by_our_own_relay() {
 
 #[test]
 fn by_coturn_with_a_shared_secret() {
+    let options = ["--use-auth-secret", "--static-auth-secret", SECRET, "--realm", "visavis", "--no-cli"];
+    by_coturn(&options.map(str::to_owned), SECRET);
+}
+
+/// What `deploy/compose.yaml` starts, but for where it listens, and that here everybody is at home on loopback.
+#[test]
+fn by_coturn_as_the_compose_file_starts_it() {
+    let compose = include_str!("../deploy/compose.yaml");
+    let (secret, address) = ("0f1e2d3c4b5a", "127.0.0.1");
+    let options = compose.lines().filter_map(|line| line.trim().strip_prefix("- ")).filter(|it| it.starts_with("--"));
+    let filled = options.map(|option| {
+        let name = option.split_once('=').map_or(option, |(name, _)| name);
+        match name {
+            "--static-auth-secret" => format!("{name}={secret}"),
+            "--realm" => format!("{name}=calls.example.org"),
+            "--external-ip" => format!("{name}={address}"),
+            _ => option.to_owned(),
+        }
+    });
+    let ours =
+        |option: &String| !option.starts_with("--denied-peer-ip=127.") && !option.starts_with("--listening-port");
+    let options: Vec<String> = filled.filter(ours).collect();
+    assert!(options.len() > 20 && options.iter().all(|option| !option.contains('$')), "{options:?}");
+    by_coturn(&options, secret);
+}
+
+fn by_coturn(options: &[String], secret: &str) {
     let port = free_udp_port();
     let folder = tempfile::tempdir().unwrap();
     let mut coturn = Command::new("turnserver");
-    coturn.args(["-n", "--use-auth-secret", "--static-auth-secret", SECRET, "--realm", "visavis", "--no-cli"]);
+    coturn.arg("-n").args(options);
     coturn.args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1", "--listening-port", &port]);
     coturn.args(["--allow-loopback-peers", "--no-tls", "--no-dtls", "--log-file", "stdout"]);
     coturn.arg("--pidfile").arg(folder.path().join("pid")).arg("--userdb").arg(folder.path().join("db"));
@@ -67,7 +94,7 @@ fn by_coturn_with_a_shared_secret() {
     let _coturn = Ended(process);
     answers(&port);
     let url = format!("turn:127.0.0.1:{port}");
-    call(&ServerProcess::start_with(&free_address(), &["--ice-urls", &url, "--turn-secret", SECRET]));
+    call(&ServerProcess::start_with(&free_address(), &["--ice-urls", &url, "--turn-secret", secret]));
 }
 
 struct Ended(std::process::Child);
