@@ -17,6 +17,7 @@ fn desktop() {
         "set_microphone",
         "set_camera",
         "save_settings",
+        "ask_keychain",
         "list_devices",
         "check_servers",
         "stop_check",

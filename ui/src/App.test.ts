@@ -347,7 +347,8 @@ describe("settings", () => {
       {
         urls: ["turn:turn.example.net:3478", "turns:turn.example.net:443"],
         username: "ada",
-        credential: "secret",
+        credential: "",
+        kept: "a",
       },
     ]);
   });

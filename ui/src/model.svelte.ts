@@ -50,6 +50,9 @@ export class Model {
         quality: (quality) => {
           take({ quality });
         },
+        keychain: (keychain) => {
+          take({ keychain });
+        },
         "servers-check": (check) => {
           if (this.settingsOpen) this.serversCheck = check;
         },
@@ -116,11 +119,7 @@ export class Model {
   }
 
   act(action: NoticeAction): void {
-    const actions: Record<NoticeAction, () => void> = {
-      "open-settings": () => {
-        this.openSettings();
-      },
-    };
+    const actions: Record<NoticeAction, () => void> = { "open-settings": this.openSettings.bind(this) };
     actions[action]();
   }
 

@@ -59,18 +59,18 @@ packages() {
     debian-targets | ubuntu-targets) echo gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix ;;
     debian-camera) echo qemu-system-x86 busybox-static kmod v4l-utils cpio ;;
     debian-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils \
-        chromium chromium-driver firefox-esr coturn nats-server pebble nftables iproute2 procps ;;
+        chromium chromium-driver firefox-esr coturn nats-server pebble nftables iproute2 procps gnome-keyring ;;
     ubuntu-test) echo xvfb xauth dbus-x11 webkit2gtk-driver imagemagick xdotool pulseaudio pulseaudio-utils \
-        chromium-browser chromium-chromedriver firefox coturn nats-server nftables iproute2 procps ;;
+        chromium-browser chromium-chromedriver firefox coturn nats-server nftables iproute2 procps gnome-keyring ;;
     fedora-build) echo gcc gcc-c++ make pkgconf-pkg-config nasm cmake clang-devel alsa-lib-devel libvpx-devel curl git-core ;;
     fedora-desktop) echo webkit2gtk4.1-devel libappindicator-gtk3-devel librsvg2-devel libxdo-devel openssl-devel file python3 google-noto-color-emoji-fonts ;;
     fedora-test)
       echo xorg-x11-server-Xvfb xorg-x11-xauth dbus-x11 /usr/bin/WebKitWebDriver ImageMagick xdotool pulseaudio \
-        pulseaudio-utils chromium chromedriver firefox coturn coturn-utils nftables iproute procps-ng ;;
+        pulseaudio-utils chromium chromedriver firefox coturn coturn-utils nftables iproute procps-ng gnome-keyring ;;
     arch-build) echo base-devel nasm cmake clang alsa-lib libvpx curl git ;;
     arch-desktop) echo webkit2gtk-4.1 libappindicator-gtk3 librsvg xdotool openssl file python noto-fonts-emoji ;;
     arch-test) echo xorg-server-xvfb xorg-xauth dbus webkitgtk-6.0 imagemagick xdotool \
-        pulseaudio chromium firefox coturn nftables iproute2 procps-ng ;;
+        pulseaudio chromium firefox coturn nftables iproute2 procps-ng gnome-keyring ;;
     macos-build) echo nasm cmake ;;
     macos-desktop) echo python3 ;;
     *) ;;

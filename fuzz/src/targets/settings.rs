@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 use tempfile::TempDir;
+use visavis::settings::passwords::Passwords;
 use visavis::settings::{SettingsFiles, devices, from_map, to_map};
 
 use super::files::scratch;
@@ -23,8 +24,14 @@ pub(crate) fn settings(data: &[u8]) {
     let files = SettingsFiles::new(folder.path());
     let loaded = files.load();
     check(&loaded.settings);
-    let map = files.next_map(loaded.map, &loaded.settings);
-    assert_eq!(from_map(&map), (loaded.settings, Vec::new()), "what is written isn't what was read");
+    let mut settings = loaded.settings.clone();
+    let Ok(passwords) = Passwords::take(&mut settings) else { return };
+    assert!(settings.ice_servers.iter().all(|server| server.credential.is_empty()), "a password is left");
+    let written = passwords.written(&settings);
+    for settings in [loaded.settings, written] {
+        let map = files.next_map(loaded.map.clone(), &settings);
+        assert_eq!(from_map(&map), (settings, Vec::new()), "what is written isn't what was read");
+    }
 }
 
 fn write(folder: &TempDir, name: &str, content: &[u8]) {

@@ -20,6 +20,7 @@ use visavis_server::{Embedded, Reach};
 
 use super::{Controller, Inner, Shell, server_view};
 use crate::model::Changed;
+use crate::settings::passwords::Passwords;
 use crate::settings::{devices, in_network, sound_processing};
 use crate::view::{AgainView, ErrorView, IceServerView, ServerKind, ServerView, SettingsView};
 
@@ -190,6 +191,17 @@ impl<S: Shell> Controller<S> {
     }
 
     fn launch(self: &Arc<Self>, number: u64, intent: Intent, servers: Servers) {
+        if !self.awaits_passwords() {
+            return self.launch_now(number, intent, servers);
+        }
+        let app = Arc::clone(self);
+        tokio::spawn(async move {
+            app.until_answered().await;
+            app.launch_now(number, intent, servers);
+        });
+    }
+
+    fn launch_now(self: &Arc<Self>, number: u64, intent: Intent, servers: Servers) {
         let Servers { named, nearby, own } = servers;
         let address = own.as_ref().and_then(|own| own.addresses().first().copied());
         let events = self.change(|inner| {
@@ -235,7 +247,7 @@ impl<S: Shell> Controller<S> {
             nearby,
             connector: Arc::new(WebSocketConnector),
             transport: TransportConfig {
-                ice_servers: ice_servers(settings),
+                ice_servers: ice_servers(settings, &inner.passwords),
                 relay_only: inner.running.relay_only,
                 ..TransportConfig::default()
             },
@@ -300,11 +312,11 @@ fn of_this_call(inner: &Inner) -> SettingsView {
 }
 
 /// The STUN and TURN servers in the settings.
-pub(super) fn ice_servers(settings: &SettingsView) -> Vec<IceServer> {
+pub(super) fn ice_servers(settings: &SettingsView, passwords: &Passwords) -> Vec<IceServer> {
     let server = |server: &IceServerView| IceServer {
         urls: server.urls.clone(),
         username: server.username.clone(),
-        credential: server.credential.clone(),
+        credential: passwords.of(server),
     };
     settings.ice_servers.iter().map(server).collect()
 }

@@ -20,8 +20,13 @@ impl<S: Shell> Controller<S> {
     /// # Errors
     /// When something in the settings isn't valid; nothing is asked then.
     pub fn check_servers(self: &Arc<Self>, settings: &SettingsView) -> Result<(), ErrorView> {
-        validate(settings)?;
-        let (own, server) = (ice_servers(settings), settings.server.trim().to_owned());
+        let (settings, own) = {
+            let passwords = &self.lock().passwords;
+            let settings = passwords.known(settings.clone());
+            (settings.clone(), ice_servers(&settings, passwords))
+        };
+        validate(&settings)?;
+        let server = settings.server.trim().to_owned();
         let app = Arc::clone(self);
         // Held until the new one is known, so that of two that begin at once one ends the other.
         let mut checking = self.checking.lock().unwrap_or_else(PoisonError::into_inner);
@@ -124,6 +129,7 @@ mod tests {
             urls: vec![(*url).to_owned()],
             username: "ann".to_owned(),
             credential: "secret".to_owned(),
+            kept: None,
         };
         SettingsView { server: server.to_owned(), ice_servers: urls.iter().map(server_of).collect(), ..defaults() }
     }

@@ -2,25 +2,32 @@
 
 mod calls;
 mod checks;
+mod keychain;
 mod reports;
+mod saving;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use visavis_engine::call::MediaState;
 use visavis_engine::device::list_devices;
 use visavis_engine::report::CallReport;
 use visavis_engine::{Call, Host};
 
+use self::keychain::{Keychain, Vault};
+use self::saving::store;
 use crate::model::{Changed, Model};
-use crate::settings::{Loaded, SettingsFiles, devices, in_network, sound_processing, validate};
+use crate::settings::keychain::Secrets;
+use crate::settings::passwords::Passwords;
+use crate::settings::{Loaded, SettingsFiles, in_network};
 use crate::video::{Feeds, VideoServer};
 use crate::view::{
-    AppView, CallView, ConnectionView, DeviceView, DevicesView, ErrorView, NoticeAction, QualityView, ServerKind,
-    ServerView, ServersCheckView, SettingsView, VideoEndpoint,
+    AppView, CallView, ConnectionView, DeviceView, DevicesView, ErrorView, KeychainView, NoticeAction, QualityView,
+    ServerKind, ServerView, ServersCheckView, SettingsView, VideoEndpoint,
 };
 
 /// What the controller needs of whoever shows it.
@@ -33,6 +40,8 @@ pub trait Shell: Send + Sync + 'static {
     fn show_quality(&self, view: QualityView);
     /// Servers are being asked, or were.
     fn show_servers_check(&self, view: ServersCheckView);
+    /// The keychain was asked, has answered, or keeps something else.
+    fn show_keychain(&self, view: KeychainView);
     /// Keeps the settings.
     ///
     /// # Errors
@@ -72,10 +81,17 @@ impl Running {
     }
 }
 
+/// A settings file's content.
+type Stored = Map<String, Value>;
+
 struct Inner {
     model: Model,
+    /// No password is in them.
     settings: SettingsView,
-    map: Map<String, Value>,
+    passwords: Passwords,
+    keychain: Keychain,
+    /// What the file holds.
+    map: Stored,
     running: Running,
     media: MediaState,
 }
@@ -91,7 +107,10 @@ pub struct Controller<S> {
     /// Held while something is changed and shown; always taken before `inner`.
     showing: Mutex<()>,
     /// Held while settings are saved; always taken before the others.
-    saving: Mutex<()>,
+    saving: tokio::sync::Mutex<()>,
+    vault: Vault,
+    /// Whether an answer of the keychain is waited for.
+    asked: watch::Sender<bool>,
     /// Ends the asking of servers that goes on, if one does.
     checking: Mutex<Option<AbortHandle>>,
     inner: Mutex<Inner>,
@@ -101,13 +120,14 @@ impl<S: Shell> Controller<S> {
     /// Loads the settings in `folder` and makes everything ready.
     ///
     /// # Errors
-    /// When no port for the window's pictures can be had.
-    pub async fn new(shell: S, identity: Identity, folder: &Path) -> std::io::Result<Arc<Self>> {
+    /// When no port for the window's pictures, no thread or no random number can be had.
+    pub async fn new(shell: S, identity: Identity, secrets: impl Secrets, folder: &Path) -> std::io::Result<Arc<Self>> {
         let files = SettingsFiles::new(folder);
         if let Err(error) = files.close_to_others() {
             tracing::warn!(%error, "other users may be able to read the settings");
         }
-        let Loaded { settings, map, problem } = files.load();
+        let Loaded { mut settings, map, problem } = files.load();
+        let passwords = Passwords::take(&mut settings)?;
         let mut model = Model::idle();
         if let Some(problem) = problem {
             tracing::warn!(?problem, "the settings file had a problem");
@@ -123,8 +143,9 @@ impl<S: Shell> Controller<S> {
         let video = VideoServer::start(feeds.clone()).await?;
         let running = Running { number: 0, call: None, relay_only: false, report: None };
         let media = MediaState { microphone: true, camera: true };
-        let inner = Mutex::new(Inner { model, settings, map, running, media });
-        Ok(Arc::new(Self {
+        let vault = Vault::start(secrets, identity.profile.as_deref())?;
+        let inner = Inner { model, settings, passwords, keychain: Keychain::unasked(), map, running, media };
+        let app = Arc::new(Self {
             shell,
             identity,
             host: Host::tokio(),
@@ -132,10 +153,17 @@ impl<S: Shell> Controller<S> {
             feeds,
             video,
             showing: Mutex::default(),
-            saving: Mutex::default(),
+            saving: tokio::sync::Mutex::default(),
+            vault,
+            asked: watch::Sender::new(false),
             checking: Mutex::default(),
-            inner,
-        }))
+            inner: Mutex::new(inner),
+        });
+        // Nobody who has no password anywhere is asked to unlock anything.
+        if keychain::errand(&app.lock()).is_some() {
+            app.ask_keychain();
+        }
+        Ok(app)
     }
 
     /// Whoever shows all this.
@@ -152,6 +180,7 @@ impl<S: Shell> Controller<S> {
             call: inner.model.call(Instant::now()),
             connection: inner.model.connection().clone(),
             quality: inner.model.quality().clone(),
+            keychain: inner.keychain.view(&inner.passwords),
             server: server_view(&inner.settings),
             settings: inner.settings.clone(),
             version: self.identity.version.clone(),
@@ -163,45 +192,6 @@ impl<S: Shell> Controller<S> {
     #[must_use]
     pub fn settings(&self) -> SettingsView {
         self.lock().settings.clone()
-    }
-
-    /// Saves the settings, and uses the devices in them from now on.
-    ///
-    /// # Errors
-    /// When something in them isn't valid, or the disk refuses; nothing has changed then.
-    pub fn save_settings(&self, settings: SettingsView) -> Result<SettingsView, ErrorView> {
-        validate(&settings)?;
-        let devices = devices(&settings)?;
-        let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.lock().map.clone();
-        let map = self.files.next_map(before.clone(), &settings);
-        if let Err(error) = self.keep(&before, &map) {
-            let text = format!("The settings couldn't be saved: {error}. The old ones still hold.");
-            return Err(ErrorView { code: "not-saved".to_owned(), text, field: None });
-        }
-        self.change(|inner| {
-            inner.settings = settings.clone();
-            inner.map = map;
-            inner.model.withdraw("settings");
-            if let Some(call) = &inner.running.call {
-                call.use_devices(devices);
-                call.set_sound_processing(sound_processing(&settings));
-            }
-            ((), Changed::CALL)
-        });
-        Ok(settings)
-    }
-
-    /// Both copies hold `map` then, or what they held `before`.
-    fn keep(&self, before: &Map<String, Value>, map: &Map<String, Value>) -> Result<(), String> {
-        self.files.write_spare(map).map_err(|error| error.to_string())?;
-        let stored = store(&self.shell, &self.files, before, map);
-        if stored.is_err()
-            && let Err(error) = self.files.put_back(before)
-        {
-            tracing::warn!(%error, "the old settings couldn't be written again");
-        }
-        stored
     }
 
     /// The devices of this machine. May take a second: not for the thread of the window.
@@ -256,17 +246,6 @@ impl<S: Shell> Controller<S> {
         // Nothing in a critical section can panic half-way; what is there is whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The store would create its file for everybody to read, so that there is one before it writes.
-fn store<S: Shell>(
-    shell: &S,
-    files: &SettingsFiles,
-    before: &Map<String, Value>,
-    map: &Map<String, Value>,
-) -> Result<(), String> {
-    files.create_main(before).map_err(|error| error.to_string())?;
-    shell.store(map.clone())
 }
 
 fn server_view(settings: &SettingsView) -> ServerView {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
+use crate::settings::keychain::fake::Fake;
 use crate::settings::{defaults, to_map};
 use crate::view::{AgainView, CallPhase, PeerState, SignalingState};
 
@@ -17,11 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// Keeps what it is shown, and settings the way the store does: in place.
 pub(super) struct Recorder {
     main: std::path::PathBuf,
-    refuses: AtomicBool,
+    pub(super) refuses: AtomicBool,
     calls: Mutex<Vec<CallView>>,
     connections: Mutex<Vec<ConnectionView>>,
     qualities: Mutex<Vec<QualityView>>,
     pub(super) checks: Mutex<Vec<ServersCheckView>>,
+    pub(super) keychains: Mutex<Vec<KeychainView>>,
 }
 
 impl Shell for Recorder {
@@ -39,6 +41,10 @@ impl Shell for Recorder {
 
     fn show_servers_check(&self, view: ServersCheckView) {
         self.checks.lock().unwrap().push(view);
+    }
+
+    fn show_keychain(&self, view: KeychainView) {
+        self.keychains.lock().unwrap().push(view);
     }
 
     fn store(&self, settings: Map<String, Value>) -> Result<(), String> {
@@ -60,9 +66,23 @@ pub(super) struct App {
 
 impl App {
     async fn with_file(content: &Value) -> Self {
+        Self::with_keychain(content, &Fake::default()).await
+    }
+
+    pub(super) async fn with_keychain(content: &Value, keychain: &Fake) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let main = SettingsFiles::new(folder.path()).main().to_owned();
         fs::write(&main, content.to_string()).unwrap();
+        Self::open(folder, keychain).await
+    }
+
+    /// The app started once more, with what is on the disk.
+    pub(super) async fn restarted(self, keychain: &Fake) -> Self {
+        Self::open(self.folder, keychain).await
+    }
+
+    async fn open(folder: tempfile::TempDir, keychain: &Fake) -> Self {
+        let main = SettingsFiles::new(folder.path()).main().to_owned();
         let shell = Recorder {
             main,
             refuses: AtomicBool::new(false),
@@ -70,9 +90,11 @@ impl App {
             connections: Mutex::default(),
             qualities: Mutex::default(),
             checks: Mutex::default(),
+            keychains: Mutex::default(),
         };
         let identity = Identity { profile: None, version: "0.0.0".to_owned() };
-        Self { controller: Controller::new(shell, identity, folder.path()).await.unwrap(), folder }
+        let controller = Controller::new(shell, identity, keychain.clone(), folder.path()).await.unwrap();
+        Self { controller, folder }
     }
 
     /// With devices that need no hardware, and no server address.
@@ -132,16 +154,20 @@ impl App {
         reason.code
     }
 
-    fn spare(&self) -> Value {
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn spare(&self) -> Value {
         read(&self.folder.path().join("settings.spare.json"))
     }
 
-    fn main(&self) -> Value {
+    pub(super) fn main(&self) -> Value {
         read(&self.controller.shell().main)
     }
 }
 
-fn synthetic() -> SettingsView {
+pub(super) fn synthetic() -> SettingsView {
     let devices = SettingsView { camera: "test".into(), microphone: "test".into(), ..defaults() };
     // What is tested here stays on this machine.
     SettingsView { speaker: "silence".into(), local_network: false, ..devices }
@@ -180,7 +206,7 @@ async fn two_people_meet_and_part() {
     assert!(bob.call().remote.camera);
 
     let other_camera = SettingsView { camera: "test:2".into(), ..synthetic() };
-    ann.controller.save_settings(other_camera.clone()).unwrap();
+    ann.controller.save_settings(other_camera.clone()).await.unwrap();
     assert!(is_connected(&ann.call().phase));
     assert_eq!(ann.controller.settings(), other_camera);
 
@@ -317,18 +343,18 @@ async fn a_code_that_leads_nowhere_can_be_tried_again() {
 async fn a_refused_save_changes_nothing() {
     let ann = App::new().await;
     let first = SettingsView { server: "calls.example.org".into(), ..synthetic() };
-    ann.controller.save_settings(first.clone()).unwrap();
+    ann.controller.save_settings(first.clone()).await.unwrap();
     let (main, spare) = (ann.main(), ann.spare());
 
     // A store that fails half-way leaves half a file.
     fs::write(&ann.controller.shell().main, "{").unwrap();
     ann.controller.shell().refuses.store(true, Ordering::Relaxed);
-    let refused = ann.controller.save_settings(synthetic()).unwrap_err();
+    let refused = ann.controller.save_settings(synthetic()).await.unwrap_err();
     assert_eq!(refused.code, "not-saved");
     assert_eq!((ann.main(), ann.spare(), ann.controller.settings()), (main, spare, first));
 
     let senseless = SettingsView { camera: "test:0".into(), ..synthetic() };
-    assert_eq!(ann.controller.save_settings(senseless).unwrap_err().field.as_deref(), Some("camera"));
+    assert_eq!(ann.controller.save_settings(senseless).await.unwrap_err().field.as_deref(), Some("camera"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -336,7 +362,7 @@ async fn a_later_version_finds_what_it_wrote() {
     let ann = App::with_file(&json!({"version": 9, "server": "a.example.org", "hologram": {"depth": 3}})).await;
     assert_eq!(ann.call().notices.len(), 1);
     let settings = SettingsView { server: "b.example.org".into(), ..ann.controller.settings() };
-    ann.controller.save_settings(settings).unwrap();
+    ann.controller.save_settings(settings).await.unwrap();
     assert_eq!(ann.call().notices, []);
     for kept in [ann.main(), ann.spare()] {
         assert_eq!((&kept["version"], &kept["hologram"]["depth"]), (&json!(9), &json!(3)));

@@ -52,7 +52,14 @@ pub(super) fn set_camera(app: App<'_>, on: bool) {
 
 #[tauri::command]
 pub(super) async fn save_settings(app: App<'_>, settings: SettingsView) -> Result<SettingsView, ErrorView> {
-    app.save_settings(settings)
+    let app = AppController::clone(&app);
+    app.save_settings(settings).await
+}
+
+#[tauri::command]
+pub(super) async fn ask_keychain(app: App<'_>) -> Result<(), ErrorView> {
+    app.ask_keychain();
+    Ok(())
 }
 
 #[tauri::command]

@@ -2,6 +2,7 @@
 
 mod commands;
 mod graphics;
+mod keychain;
 mod shell;
 mod signals;
 
@@ -13,6 +14,8 @@ use tauri::{App, Manager, WebviewUrl, WebviewWindowBuilder};
 
 use crate::controller::{Controller, Identity};
 use crate::desktop::shell::WindowShell;
+
+pub use keychain::Keychain;
 
 /// What the commands work on.
 pub(crate) type AppController = std::sync::Arc<Controller<WindowShell>>;
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
             commands::set_microphone,
             commands::set_camera,
             commands::save_settings,
+            commands::ask_keychain,
             commands::list_devices,
             commands::check_servers,
             commands::stop_check,
@@ -87,7 +91,7 @@ fn set_up(app: &mut App, profile: Option<String>) -> Result<(), Box<dyn std::err
     let files = crate::settings::SettingsFiles::new(&folder);
     // The controller reads the file first and sets a damaged one aside; the store comes after it.
     let shell = WindowShell::new(app.handle().clone(), files.main().to_owned());
-    let controller = tauri::async_runtime::block_on(Controller::new(shell, identity, &folder))?;
+    let controller = tauri::async_runtime::block_on(Controller::new(shell, identity, Keychain, &folder))?;
     app.manage::<AppController>(controller);
     // An exit hangs up, see above; without this a signal would end the call without a word.
     let handle = app.handle().clone();

@@ -8,7 +8,7 @@ use tauri::{AppHandle, Emitter, Manager};
 use tauri_plugin_store::StoreExt;
 
 use crate::controller::Shell;
-use crate::view::{CallView, ConnectionView, QualityView, ServersCheckView};
+use crate::view::{CallView, ConnectionView, KeychainView, QualityView, ServersCheckView};
 
 /// The app's one window.
 pub(crate) struct WindowShell {
@@ -52,6 +52,10 @@ impl Shell for WindowShell {
 
     fn show_servers_check(&self, view: ServersCheckView) {
         self.emit("servers-check", view);
+    }
+
+    fn show_keychain(&self, view: KeychainView) {
+        self.emit("keychain", view);
     }
 
     fn store(&self, settings: Map<String, Value>) -> Result<(), String> {

@@ -98,8 +98,8 @@ impl SettingsFiles {
         write_whole(&self.spare, map)
     }
 
-    /// Creates the store's file, if there is none, as one that only its owner reads: it holds TURN passwords, and the
-    /// store would leave it open to everybody.
+    /// Creates the store's file, if there is none, as one that only its owner reads: it may hold TURN passwords, and
+    /// the store would leave it open to everybody.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -114,6 +114,18 @@ impl SettingsFiles {
     pub fn put_back(&self, map: &Map<String, Value>) -> io::Result<()> {
         let main = write_whole(&self.main, map);
         write_whole(&self.spare, map).and(main)
+    }
+
+    /// Removes what a crash has left half written, and what may hold a password that is kept elsewhere by now.
+    pub fn remove_unfinished(&self) {
+        for path in [&self.main, &self.spare] {
+            let beside = path.with_extension("new");
+            if let Err(error) = fs::remove_file(&beside)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(%error, "an unfinished settings file couldn't be removed");
+            }
+        }
     }
 
     /// Makes the folder, and closes it and what is in it to other users of the machine.

@@ -5,6 +5,8 @@
 //! this version doesn't know is kept for the version that does.
 
 mod files;
+pub mod keychain;
+pub mod passwords;
 mod validate;
 
 use serde_json::{Map, Value};
@@ -169,6 +171,30 @@ fn reset_invalid(settings: &mut SettingsView, wrong: &mut Vec<&'static str>) {
     }
 }
 
+/// The names of passwords in the keychain that nobody uses any more, or that nobody uses yet: what stands here and in no
+/// server is to be forgotten at the next opportunity.
+const TO_FORGET: &str = "passwordsToForget";
+/// More than a person leaves behind; a file that has more is damaged.
+const MAX_TO_FORGET: usize = 64;
+
+/// The passwords that the keychain is to forget.
+#[must_use]
+pub fn to_forget(map: &Map<String, Value>) -> Vec<String> {
+    let names = map.get(TO_FORGET).and_then(Value::as_array).into_iter().flatten();
+    let names = names.filter_map(Value::as_str).filter(|name| passwords::is_name(name));
+    names.take(MAX_TO_FORGET).map(str::to_owned).collect()
+}
+
+/// The same with these to be forgotten. Nothing is said of none where nothing ever was.
+#[must_use]
+pub fn with_to_forget(mut map: Map<String, Value>, names: &[String]) -> Map<String, Value> {
+    if !names.is_empty() || map.contains_key(TO_FORGET) {
+        let newest = &names[names.len().saturating_sub(MAX_TO_FORGET)..];
+        map.insert(TO_FORGET.to_owned(), Value::from(newest));
+    }
+    map
+}
+
 /// The fields as the file holds them.
 #[must_use]
 pub fn to_map(settings: &SettingsView) -> Map<String, Value> {
@@ -198,6 +224,7 @@ mod tests {
                 urls: vec!["turn:relay.example.org:3478".into()],
                 username: "me".into(),
                 credential: "secret".into(),
+                kept: Some("a".into()),
             }],
             local_network: false,
             relay_only: true,
@@ -245,6 +272,16 @@ mod tests {
         let (settings, wrong) = from_map(&map(&json!({"relayOnly": true, "iceServers": [{"urls": 7}]})));
         assert_eq!(wrong, ["iceServers"]);
         assert!(settings.relay_only);
+    }
+
+    #[test]
+    fn what_is_to_be_forgotten_is_read_again() {
+        assert_eq!(with_to_forget(Map::new(), &[]), Map::new());
+        let one = with_to_forget(Map::new(), &["a".to_owned()]);
+        assert_eq!(to_forget(&one), ["a"]);
+        assert_eq!(to_forget(&with_to_forget(one, &[])), Vec::<String>::new());
+        assert_eq!(to_forget(&map(&json!({"passwordsToForget": [7, "a b", "c"]}))), ["c"]);
+        assert_eq!(to_forget(&map(&json!({"passwordsToForget": "a"}))), Vec::<String>::new());
     }
 
     #[test]

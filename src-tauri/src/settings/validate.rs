@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use visavis_engine::device::ChoiceError;
 use visavis_engine::{Devices, server_url};
 
+use super::passwords::is_name;
 use crate::view::{ErrorView, IceServerView, SettingsView};
 
 /// Nobody has more servers than this; a file that does is damaged.
@@ -76,7 +77,7 @@ fn validate_ice(server: &IceServerView, path: &str) -> Result<(), ErrorView> {
                 &format!("{path}.username"),
             ));
         }
-        if is_relay(url) && server.credential.is_empty() {
+        if is_relay(url) && server.credential.is_empty() && !server.kept.as_deref().is_some_and(is_name) {
             let field = format!("{path}.credential");
             return Err(wrong("missing-password", "A TURN server needs a password.".to_owned(), &field));
         }
@@ -84,7 +85,7 @@ fn validate_ice(server: &IceServerView, path: &str) -> Result<(), ErrorView> {
     Ok(())
 }
 
-fn is_relay(url: &str) -> bool {
+pub(super) fn is_relay(url: &str) -> bool {
     url.starts_with("turn:") || url.starts_with("turns:")
 }
 
@@ -151,7 +152,8 @@ mod tests {
     use super::*;
 
     fn with_ice(url: &str, username: &str, credential: &str) -> SettingsView {
-        let server = IceServerView { urls: vec![url.into()], username: username.into(), credential: credential.into() };
+        let (urls, username, credential) = (vec![url.into()], username.into(), credential.into());
+        let server = IceServerView { urls, username, credential, kept: None };
         SettingsView { ice_servers: vec![server], ..defaults() }
     }
 
@@ -171,6 +173,15 @@ mod tests {
             validate(&with).unwrap();
             validate(&SettingsView { relay_only: true, ..with }).unwrap();
         }
+    }
+
+    #[test]
+    fn a_password_that_is_kept_need_not_be_typed() {
+        let mut settings = with_ice("turn:x", "me", "");
+        settings.ice_servers[0].kept = Some("a".into());
+        validate(&settings).unwrap();
+        settings.ice_servers[0].kept = Some("no name".into());
+        assert_eq!(validate(&settings).unwrap_err().code, "missing-password");
     }
 
     #[test]

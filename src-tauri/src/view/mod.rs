@@ -18,8 +18,8 @@ pub use call::{
 pub use connection::{ConnectionView, PathKind, PathView, PeerState, SignalingState};
 pub use quality::{DetailsView, Grade, QualityView};
 pub use settings::{
-    DeviceView, DevicesView, IceServerView, NoiseLevel, ServerCheckView, ServerKind, ServerView, ServersCheckView,
-    SettingsView,
+    DeviceView, DevicesView, IceServerView, KeychainState, KeychainView, NoiseLevel, PasswordPlace, PasswordView,
+    ServerCheckView, ServerKind, ServerView, ServersCheckView, SettingsView,
 };
 
 /// Everything the window draws, as it is right now: the answer to `get_view`.
@@ -35,6 +35,8 @@ pub struct AppView {
     pub quality: QualityView,
     /// The settings as they were last saved.
     pub settings: SettingsView,
+    /// Where the passwords in the settings are kept, also sent as the event `keychain`.
+    pub keychain: KeychainView,
     /// The server that the next call will use.
     pub server: ServerView,
     /// The version of the app.

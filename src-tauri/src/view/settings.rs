@@ -76,8 +76,66 @@ pub struct IceServerView {
     pub urls: Vec<String>,
     /// The user name; empty for STUN.
     pub username: String,
-    /// The password; empty for STUN.
+    /// The password that was just typed; otherwise empty: one that is kept is never told.
     pub credential: String,
+    /// The name under which a password is kept; `None` where there is none.
+    pub kept: Option<String>,
+}
+
+/// Where the passwords of TURN servers are kept, also sent as the event `keychain`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct KeychainView {
+    /// Whether the system's keychain can be used.
+    pub state: KeychainState,
+    /// Why not, if that is so: a sentence.
+    pub problem: Option<String>,
+    /// Each password that is kept.
+    pub passwords: Vec<PasswordView>,
+}
+
+/// Whether the system's keychain can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+#[ts(export_to = "view.ts")]
+pub enum KeychainState {
+    /// There was no reason to ask it.
+    Unasked,
+    /// It is being asked.
+    Asking,
+    /// It takes its time: it may be asking the person to unlock it.
+    Waiting,
+    /// It has kept, given back and forgotten something.
+    Usable,
+    /// It hasn't.
+    Unusable,
+}
+
+/// One kept password, which the window never sees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "view.ts")]
+pub struct PasswordView {
+    /// The name under which it is kept.
+    pub name: String,
+    /// Where it is.
+    pub place: PasswordPlace,
+}
+
+/// Where a password is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+#[ts(export_to = "view.ts")]
+pub enum PasswordPlace {
+    /// In the keychain.
+    Keychain,
+    /// In the settings file.
+    File,
+    /// In the keychain, which hasn't given it yet.
+    Unread,
+    /// Nowhere: the keychain doesn't have it.
+    Missing,
 }
 
 /// The devices on this machine now.

@@ -4,6 +4,7 @@ import type {
   ConnectionView,
   DevicesView,
   ErrorView,
+  KeychainView,
   QualityView,
   ServersCheckView,
   SettingsView,
@@ -16,6 +17,7 @@ export interface Events {
   "connection-state": ConnectionView;
   quality: QualityView;
   "servers-check": ServersCheckView;
+  keychain: KeychainView;
 }
 
 export type Listeners = { [Name in keyof Events]: (view: Events[Name]) => void };
@@ -34,6 +36,8 @@ export interface Backend {
   setMicrophone(on: boolean): Promise<void>;
   setCamera(on: boolean): Promise<void>;
   saveSettings(settings: SettingsView): Promise<SettingsView>;
+  /** Finds out whether the system's keychain can be used, which may ask the person to unlock it; told by `keychain`. */
+  askKeychain(): Promise<void>;
   listDevices(): Promise<DevicesView>;
   /** Asks the STUN and TURN servers in the settings; what comes of it is told by `servers-check`. */
   checkServers(settings: SettingsView): Promise<void>;

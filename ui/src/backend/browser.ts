@@ -129,6 +129,11 @@ export class BrowserBackend implements Backend {
     return settings;
   }
 
+  /** A guest has no passwords to keep. */
+  askKeychain(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async listDevices(): Promise<DevicesView> {
     const found = await listDevices();
     const views = (list: MediaDeviceInfo[]) =>

@@ -1,4 +1,4 @@
-import type { AppView, CallPhase, CallView, ServersCheckView, SettingsView } from "../bindings/view";
+import type { AppView, CallPhase, CallView, KeychainView, ServersCheckView, SettingsView } from "../bindings/view";
 import type { VideoLink } from "../video/feed";
 import { Stream, type StreamId } from "../video/frame";
 import type { Backend, Listeners } from "./backend";
@@ -101,6 +101,16 @@ export class FakeBackend implements Backend {
       this.view = { ...this.view, settings, server: { kind, url: settings.server } };
       return settings;
     });
+  }
+
+  askKeychain(): Promise<void> {
+    return this.#answer("askKeychain", () => undefined);
+  }
+
+  /** Says how the keychain is. */
+  tellKeychain(keychain: KeychainView): void {
+    this.view = { ...this.view, keychain };
+    this.#listeners?.keychain(keychain);
   }
 
   listDevices() {

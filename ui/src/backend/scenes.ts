@@ -43,6 +43,7 @@ export const idle: AppView = {
     reduceNoise: "low",
     evenLoudness: true,
   },
+  keychain: { state: "unasked", problem: null, passwords: [] },
   server: { kind: "network", url: "" },
   version: "0.1.0",
   profile: null,
@@ -270,10 +271,11 @@ export const scenes: Record<string, AppView> = {
       ...idle.settings,
       server: "wss://calls.example.org",
       iceServers: [
-        { urls: ["stun:stun.example.org:3478"], username: "", credential: "" },
-        { urls: ["turn:turn.example.org:3478"], username: "ada", credential: "secret" },
+        { urls: ["stun:stun.example.org:3478"], username: "", credential: "", kept: null },
+        { urls: ["turn:turn.example.org:3478"], username: "ada", credential: "", kept: "a" },
       ],
     },
+    keychain: { state: "usable", problem: null, passwords: [{ name: "a", place: "keychain" }] },
     profile: "second",
   },
 };

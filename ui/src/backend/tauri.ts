@@ -18,6 +18,7 @@ export const tauri: Backend = {
       on("connection-state", listeners["connection-state"]),
       on("quality", listeners.quality),
       on("servers-check", listeners["servers-check"]),
+      on("keychain", listeners.keychain),
     ]);
   },
   getView: () => invoke("get_view"),
@@ -29,6 +30,7 @@ export const tauri: Backend = {
   setMicrophone: (on) => invoke("set_microphone", { on }),
   setCamera: (on) => invoke("set_camera", { on }),
   saveSettings: (settings) => invoke("save_settings", { settings }),
+  askKeychain: () => invoke("ask_keychain"),
   listDevices: () => invoke("list_devices"),
   checkServers: (settings) => invoke("check_servers", { settings }),
   stopCheck: () => invoke("stop_check"),

@@ -26,6 +26,10 @@ quality: QualityView,
  */
 settings: SettingsView, 
 /**
+ * Where the passwords in the settings are kept, also sent as the event `keychain`.
+ */
+keychain: KeychainView, 
+/**
  * The server that the next call will use.
  */
 server: ServerView, 
@@ -281,9 +285,35 @@ urls: Array<string>,
  */
 username: string, 
 /**
- * The password; empty for STUN.
+ * The password that was just typed; otherwise empty: one that is kept is never told.
  */
-credential: string, };
+credential: string, 
+/**
+ * The name under which a password is kept; `None` where there is none.
+ */
+kept: string | null, };
+
+/**
+ * Whether the system's keychain can be used.
+ */
+export type KeychainState = "unasked" | "asking" | "waiting" | "usable" | "unusable";
+
+/**
+ * Where the passwords of TURN servers are kept, also sent as the event `keychain`.
+ */
+export type KeychainView = { 
+/**
+ * Whether the system's keychain can be used.
+ */
+state: KeychainState, 
+/**
+ * Why not, if that is so: a sentence.
+ */
+problem: string | null, 
+/**
+ * Each password that is kept.
+ */
+passwords: Array<PasswordView>, };
 
 /**
  * This side's microphone and camera.
@@ -344,6 +374,24 @@ text: string,
  * What the user can do about it.
  */
 action: NoticeAction | null, };
+
+/**
+ * Where a password is.
+ */
+export type PasswordPlace = "keychain" | "file" | "unread" | "missing";
+
+/**
+ * One kept password, which the window never sees.
+ */
+export type PasswordView = { 
+/**
+ * The name under which it is kept.
+ */
+name: string, 
+/**
+ * Where it is.
+ */
+place: PasswordPlace, };
 
 /**
  * Whether a relay stands between the two.

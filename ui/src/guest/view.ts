@@ -37,6 +37,7 @@ export function idleView(server: string, version: string): AppView {
       },
       ...{ removeEcho: true, reduceNoise: "low", evenLoudness: true },
     },
+    keychain: { state: "unasked", problem: null, passwords: [] },
     server: { kind: "custom", url: server },
     version,
     profile: null,
