@@ -71,10 +71,19 @@ impl Rig {
         app.press_button("Camera").await;
         guest.shows("Their camera is off").await.unwrap();
     }
+
+    /// Both have agreed to another call: what was off is still off, and the rest is seen.
+    async fn another_call(&self, app: &Window, guest: &Guest) {
+        guest.reaches("connected").await.unwrap();
+        app.wait("[data-phase='connected']").await;
+        app.watch_picture(THEM, 30).await;
+        app.wait_for_text("They are muted").await;
+        guest.shows("Their camera is off").await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guest_joins_the_app_by_its_link_and_hangs_up() {
+async fn a_guest_joins_the_app_by_its_link_hangs_up_and_calls_again() {
     let rig = Rig::start();
     let app = rig.app().await;
     app.press_button("Start a call").await;
@@ -87,11 +96,20 @@ async fn a_guest_joins_the_app_by_its_link_and_hangs_up() {
     guest.click("Hang up").await.unwrap();
     app.wait("[data-reason='peer-hung-up']").await;
     guest.reaches("ended").await.unwrap();
+
+    guest.click("Call again").await.unwrap();
+    app.wait_for_text("The other person wants to call again.").await;
+    app.press_button("Join").await;
+    rig.another_call(&app, &guest).await;
+    guest.click("Hang up").await.unwrap();
+    app.wait("[data-reason='peer-hung-up']").await;
+    app.press_button("Done").await;
+    guest.shows("New call").await.unwrap();
     app.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_app_joins_a_guest_and_hangs_up() {
+async fn the_app_joins_a_guest_hangs_up_and_calls_again() {
     let rig = Rig::start();
     let guest = rig.guest("").await;
     guest.click("Start a call").await.unwrap();
@@ -103,5 +121,15 @@ async fn the_app_joins_a_guest_and_hangs_up() {
     app.press_button("Hang up").await;
     app.wait("[data-reason='hung-up']").await;
     guest.shows("The other person hung up.").await.unwrap();
+
+    app.press_button("Call again").await;
+    guest.shows("The other person wants to call again.").await.unwrap();
+    guest.click("Join").await.unwrap();
+    rig.another_call(&app, &guest).await;
+    app.press_button("Hang up").await;
+    app.wait("[data-reason='hung-up']").await;
+    guest.reaches("ended").await.unwrap();
+    guest.click("Done").await.unwrap();
+    app.wait_for_text("New call").await;
     app.close().await;
 }
