@@ -10,8 +10,8 @@ beforeAll(() => {
   HTMLCanvasElement.prototype.getContext = () => null;
 });
 
-async function open(scene: string): Promise<FakeBackend> {
-  const backend = new FakeBackend(scenes[scene] ?? idle);
+async function open(scene: string, guestOf: string | null = null): Promise<FakeBackend> {
+  const backend = new FakeBackend(scenes[scene] ?? idle, guestOf);
   render(App, { model: new Model(backend) });
   await screen.findByRole("main");
   return backend;
@@ -92,6 +92,11 @@ describe("hiding one's address", () => {
     screen.getByRole("button", { name: "Start a call" }).click();
     expect(backend.asked).toContain("startCall relayOnly");
     expect(backend.view.settings.relayOnly).toBe(false);
+  });
+
+  it("isn't promised to a guest, whose page doesn't do it", async () => {
+    await open("with-server", "calls.example.org");
+    expect(screen.queryByRole("switch", { name: "Hide my address" })).toBeNull();
   });
 });
 

@@ -16,12 +16,13 @@ export class FakeBackend implements Backend {
   /** Thrown by the next command. */
   refuse: unknown = null;
   readonly pictures = { kind: "frames", open: openVideo } as const;
-  readonly guestOf = null;
+  readonly guestOf: string | null;
   #listeners: Listeners | null = null;
   #next: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(view: AppView = idle) {
+  constructor(view: AppView = idle, guestOf: string | null = null) {
     this.view = view;
+    this.guestOf = guestOf;
   }
 
   listen(listeners: Listeners): Promise<void> {
