@@ -188,6 +188,18 @@ describe("a connection", () => {
     expect(lines).toHaveLength(1);
   });
 
+  it("is asked again by the clock of its answers, which no browser slows down", () => {
+    meet();
+    vi.advanceTimersByTime(10_000);
+    sent();
+    vi.advanceTimersByTime(3_000);
+    say({ type: "pong" });
+    vi.advanceTimersByTime(9_999);
+    expect(sent()).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(sent()).toEqual([{ type: "ping" }]);
+  });
+
   it("is given up with its place after 35 seconds, unless the two are a pair", () => {
     meet();
     line().handlers.closed("gone");

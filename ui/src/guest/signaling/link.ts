@@ -160,7 +160,6 @@ export class Link {
 
   #ping(): void {
     this.send({ type: "ping" });
-    this.#timers.set("heartbeat", this.#heartbeatMs);
     if (!this.#timers.isSet("pong")) this.#timers.set("pong", PONG_TIMEOUT_MS);
   }
 
@@ -190,6 +189,9 @@ export class Link {
     this.#timers.clear("pong");
     this.#heard = performance.now();
     const message = parseServerMessage(frame);
+    // Set here and not where the ping is sent: of a page that nobody sees, browsers put off timers that timers set, to once a
+    // minute, and a server takes a client that is silent for so long for gone.
+    if (message?.type === "pong") this.#timers.set("heartbeat", this.#heartbeatMs);
     if (message?.type === "error") this.#onError(message);
     else if (this.#state === "greeting") this.#onGreeting(message);
     else if (this.#state === "online" && message !== null) this.#user.message(message);
