@@ -201,7 +201,7 @@ async fn wrong_words_between_a_guest_and_a_peer_are_told_and_counted() -> Result
     let peer = rig.peer(&["create"])?;
     let guest = rig.guest(Browser::Chromium, &format!("#{}", other_words(&peer.code()))).await?;
     guest.click("Join").await?;
-    guest.shows("The words don't match").await?;
+    guest.shows("No one is waiting under this code").await?;
     ensure!(peer.event("wrong-guess", |_| true)["left"] == 2);
     Ok(())
 }
@@ -213,7 +213,7 @@ async fn a_guest_with_other_words_is_told_and_counted() -> Result<()> {
     creator.click("Start a call").await?;
     let joiner = rig.guest(Browser::Chromium, &format!("#{}", other_words(&creator.code().await?))).await?;
     joiner.click("Join").await?;
-    joiner.shows("The words don't match").await?;
+    joiner.shows("No one is waiting under this code").await?;
     creator.shows("Nobody got in").await?;
     creator.reaches("waiting").await
 }

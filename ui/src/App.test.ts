@@ -127,7 +127,7 @@ describe("start", () => {
 
   it("shows wrong words beside the field, and asks for them again", async () => {
     await open(scenes["wrong-words"] ?? idle);
-    expect(screen.getByRole("alert").textContent).toContain("The words don't match");
+    expect(screen.getByRole("alert").textContent).toContain("No one is waiting under this code");
   });
 
   it("shows a code that the server didn't know beside the field", async () => {

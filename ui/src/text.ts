@@ -212,7 +212,8 @@ export const text = {
       "line-full": () => "Too many others are waiting to be let in. Try again in a moment.",
       "no-answer": () => "The person with this code didn't answer. Try again, or ask for a new code.",
       dismissed: () => "The other person's app couldn't use what this page sent. Reload the page and try again.",
-      "wrong-words": () => "The words don't match: a typo, or somebody in between. Check them with the other person.",
+      "wrong-words": () =>
+        "No one is waiting under this code: a digit or a word is wrong, or it has lapsed; or somebody is in between. Check it with the other person, or ask for a new one.",
       tampered: (why: string) =>
         `Somebody between you and the other person tampered with the call: ${why}. No picture or sound was sent. Try again with a new code.`,
       burnt: () =>

@@ -131,7 +131,8 @@ pub enum CloseReason {
     RoomFull,
     /// The one who waits didn't answer in time.
     NoAnswer,
-    /// Joiner: the words aren't those of the one who waits, or somebody in between changed something.
+    /// Joiner: nobody who knows these words waits there, or somebody in between changed something. A server that hides its rooms
+    /// lets nobody tell a wrong word from a wrong number.
     WrongWords,
     /// Creator: three have tried words that aren't ours.
     Burnt,
@@ -240,8 +241,8 @@ impl fmt::Display for CloseReason {
             }
             Self::NoAnswer => f.write_str("The person with this code didn't answer. Try again, or ask for a new code."),
             Self::WrongWords => f.write_str(
-                "The words don't match: a typo, or somebody in between. Check the code with the other person and enter it \
-                 again, or ask for a new one.",
+                "No one is waiting under this code: a digit or a word is wrong, or it has lapsed; or somebody is in between. \
+                 Check it with the other person, or ask for a new one.",
             ),
             Self::Burnt => f.write_str(
                 "Three tries with wrong words: this code is burnt, and nobody got in. Start a new call for a new code.",

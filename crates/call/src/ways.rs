@@ -294,20 +294,21 @@ impl Ways {
     }
 }
 
-/// How much a reason says of why there is no call. Where one way got as far as the other person, that is what happened; that
-/// nobody was there, or no server, says less, and of the local network least.
+/// How much a reason says of why there is no call. Where one way got as far as the other person, that is what happened; wrong
+/// words say less, for a server that hides its rooms answers so where nobody waits; that nobody was there, or no server, says
+/// still less, and of the local network least.
 const fn telling(reason: &CloseReason) -> u8 {
     match reason {
         CloseReason::NobodyNear { .. } => 0,
         CloseReason::NoSuchRoom { .. } => 1,
         CloseReason::ServerUnreachable { .. } => 2,
         CloseReason::ServerRefused { .. } => 3,
+        CloseReason::WrongWords => 4,
         CloseReason::HungUp
         | CloseReason::PeerHungUp
         | CloseReason::PeerLost
         | CloseReason::RoomFull
         | CloseReason::NoAnswer
-        | CloseReason::WrongWords
         | CloseReason::Burnt
         | CloseReason::Tampered { .. }
         | CloseReason::WrongCertificate
@@ -315,7 +316,7 @@ const fn telling(reason: &CloseReason) -> u8 {
         | CloseReason::Expired
         | CloseReason::NoPath { .. }
         | CloseReason::BadMessage { .. }
-        | CloseReason::TransportFailed { .. } => 4,
+        | CloseReason::TransportFailed { .. } => 5,
     }
 }
 

@@ -166,7 +166,7 @@ fn a_server_that_plays_the_joiner_burns_the_code_with_the_third_guess() {
     no_answer_taken(&world);
     let friend = world.join();
     world.run(Duration::from_secs(2));
-    assert_eq!(world.ended(friend), Some("no-such-room"), "a burnt code lets nobody in");
+    assert_eq!(world.ended(friend), Some("wrong-words"), "a burnt code lets nobody in");
 }
 
 #[test]

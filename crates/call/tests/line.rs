@@ -33,7 +33,7 @@ fn a_code_is_good_for_one_meeting() {
     let mut world = World::connected();
     let late = world.join();
     world.run(SECOND);
-    assert_eq!(world.ended(late), Some("no-such-room"));
+    assert_eq!(world.ended(late), Some("wrong-words"));
     assert_eq!(world.names()[..2], ["connected", "connected"]);
 }
 
@@ -138,11 +138,11 @@ fn messages_of_an_older_exchange_are_skipped() {
 }
 
 #[test]
-fn a_wrong_number_is_said_to_be_one() {
+fn a_wrong_number_is_like_a_wrong_word() {
     let mut world = World::new();
     world.create();
     let lost = world.add(Intent::Join(common::code("0000")), &[0]);
     world.run(SECOND);
-    assert_eq!(world.ended(lost), Some("no-such-room"));
+    assert_eq!(world.ended(lost), Some("wrong-words"));
     assert_eq!(world.name(0), "waiting");
 }

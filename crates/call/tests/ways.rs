@@ -212,6 +212,29 @@ fn the_reason_that_says_most_is_told() {
     assert_eq!(between.states(), ["new", "verifying", "closed"]);
 }
 
+/// A server that hides its rooms answers with wrong words where nobody waits.
+#[test]
+fn wrong_words_at_the_server_hide_no_call_in_the_network() {
+    let mut between = Between::new();
+    between.meet(Way::Server, WRONG);
+    assert_eq!(between.closed(), None);
+    between.meet(Way::Nearby, RIGHT);
+    between.connect(Way::Nearby);
+    assert_eq!((between.ways.chosen(), between.ways.state().name()), (Some(Way::Nearby), "connected"));
+
+    let mut between = Between::new();
+    between.meet(Way::Server, WRONG);
+    between.pass(SECOND * 6);
+    assert_eq!(between.closed(), Some("wrong-words"), "nobody is near, which says less");
+
+    let mut between = Between::new();
+    between.meet(Way::Server, WRONG);
+    between.meet(Way::Nearby, RIGHT);
+    between.transport(Way::Nearby, TransportInput::AnswerReady("our answer".into()));
+    between.pass(SECOND * 20);
+    assert_eq!(between.closed(), Some("no-path"), "the other person was there");
+}
+
 #[test]
 fn hanging_up_ends_all_of_it() {
     let mut between = Between::new();

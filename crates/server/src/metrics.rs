@@ -69,6 +69,7 @@ fn text(sources: &Sources, report: &Report) -> String {
     page.gauge("visavis_connections", "Clients that are connected.", counts.connections);
     page.gauge("visavis_sessions", "Clients, with those whose connection was lost a moment ago.", counts.sessions);
     page.gauge("visavis_rooms", "Rooms, waiting and paired.", counts.rooms);
+    page.gauge("visavis_decoys", "Rooms whose creator the server plays, where nobody waits.", counts.decoys);
     page.gauge("visavis_sources", "Addresses that something is known of.", counts.sources);
     page.gauge("visavis_bytes_under_way", "Bytes of bodies that wait for their receivers.", counts.bytes_under_way);
     page.counter(
@@ -91,7 +92,7 @@ fn text(sources: &Sources, report: &Report) -> String {
     page.counter("visavis_rooms_created_total", "Rooms made.", tally.created);
     page.counter("visavis_rooms_restored_total", "Rooms made again after a restart.", tally.restored);
     page.counter("visavis_knocks_total", "Knocks that got as far as the rooms.", tally.knocks);
-    page.counter("visavis_misses_total", "Knocks at rooms that aren't there.", tally.misses);
+    page.counter("visavis_misses_total", "Knocks where nobody waits.", tally.misses);
     page.counter("visavis_work_asked_total", "Knocks that had to work first.", tally.work);
     page.counter("visavis_exchanges_total", "Exchanges begun between two.", tally.exchanges);
     page.counter("visavis_pairs_total", "Exchanges that became calls.", tally.paired);

@@ -90,12 +90,13 @@ async fn prometheus_reads_what_has_happened() {
     creator.wait_for(|m| matches!(m, ServerMessage::Confirmed { .. })).await;
     let (mut lost, _) = server.welcomed().await;
     lost.send_text(r#"{"type":"knock","nameplate":"0000"}"#).await;
-    lost.wait_for(|m| matches!(m, ServerMessage::Error { code: ErrorCode::NoSuchRoom, .. })).await;
+    lost.wait_for(|m| matches!(m, ServerMessage::Knocked { .. })).await;
     let page = get(server.metrics.unwrap(), "/metrics", "").await;
     assert!(page.starts_with("HTTP/1.1 200") && page.contains("text/plain; version=0.0.4"), "{page}");
     for (name, wanted) in [
         ("visavis_connections", 3),
         ("visavis_rooms", 1),
+        ("visavis_decoys", 1),
         ("visavis_sources", 1),
         ("visavis_rooms_created_total", 1),
         ("visavis_pairs_total", 1),

@@ -47,6 +47,12 @@ impl Nameplate {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Some other one.
+    pub(crate) fn another(&self) -> Self {
+        let other = |digit: char| if digit == '0' { '1' } else { '0' };
+        Self(self.0.chars().map(other).collect())
+    }
 }
 
 impl fmt::Display for Nameplate {

@@ -51,6 +51,23 @@ impl TokenKey {
         URL_SAFE_NO_PAD.encode(mac.unwrap_or_default())
     }
 
+    /// An id that looks as random as any other and that [`TokenKey::is_decoy`] knows again.
+    pub(crate) fn decoy(&self, random: [u8; 8]) -> Id {
+        let mut id = Id::default();
+        let (drawn, derived) = id.split_at_mut(random.len());
+        drawn.copy_from_slice(&random);
+        if let Some(mac) = self.mac(&[b"visavis decoy", random.as_slice()].concat()) {
+            let bytes = mac.finalize().into_bytes();
+            derived.copy_from_slice(&bytes[..derived.len()]);
+        }
+        id
+    }
+
+    /// Whether that is the id of a room whose creator was played.
+    pub(crate) fn is_decoy(&self, id: &Id) -> bool {
+        id.first_chunk().is_some_and(|random| self.decoy(*random) == *id)
+    }
+
     fn mac(&self, claims: &[u8]) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
         mac.update(claims);

@@ -13,7 +13,7 @@ use common::*;
 use visavis_signaling::client::{ClientEvent, ClientInput, Intent};
 use visavis_signaling::message::IceServer;
 use visavis_signaling::server::{Granted, Introductions, Limits};
-use visavis_signaling::{ClientMessage, Role, ServerMessage};
+use visavis_signaling::{ClientMessage, Nameplate, Role, ServerMessage};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -29,6 +29,12 @@ impl Introductions for Book {
             book.0.push(meeting);
         }
         let username = format!("{unix_seconds}:{role:?}:{meeting:?}");
+        let servers = vec![IceServer { urls: vec!["turn:192.0.2.7".into()], username, credential: "c".into() }];
+        Some(Granted { servers, lifetime: Duration::from_secs(600) })
+    }
+
+    fn pretend(&mut self, _: [u8; 16], role: Role, unix_seconds: u64) -> Option<Granted> {
+        let username = format!("{unix_seconds}:{role:?}:nothing");
         let servers = vec![IceServer { urls: vec!["turn:192.0.2.7".into()], username, credential: "c".into() }];
         Some(Granted { servers, lifetime: Duration::from_secs(600) })
     }
@@ -129,4 +135,15 @@ fn who_doesnt_know_the_message_isnt_sent_it() {
     assert!(world.raw[&old].iter().any(|message| matches!(message, ServerMessage::Knocked { .. })));
     assert!(!world.raw[&old].iter().any(|message| matches!(message, ServerMessage::IceServers { .. })));
     assert_eq!(names(&world, creator).len(), 1);
+}
+
+/// It looks the same, and nothing is granted by it.
+#[test]
+fn who_has_met_nobody_is_granted_nothing() {
+    let (mut world, book) = world();
+    let alone = world.add(Intent::Knock(Nameplate::new("123456").unwrap()), |_| Vec::new());
+    world.run_for(SECOND);
+    let names = names(&world, alone);
+    assert!(names.len() == 1 && names[0].ends_with("Joiner:nothing"), "{names:?}");
+    assert_eq!((book.granted(), book.live()), (0, 0));
 }

@@ -60,8 +60,8 @@ fn joining_takes_three_trips_and_the_way_in() {
 }
 
 #[test]
-fn a_wrong_code_is_said_to_be_one_and_another_may_follow() {
-    let mut world = World::new();
+fn where_nothing_is_hidden_a_wrong_code_is_said_to_be_one_and_another_may_follow() {
+    let mut world = World::with_limits(Limits { decoys: 0, ..Limits::default() });
     let (_, nameplate) = world.creator(creator_script);
     let wrong = Nameplate::new("0000").unwrap();
     let joiner = world.add(Intent::Knock(wrong.clone()), joiner_script);

@@ -145,11 +145,12 @@ fn who_knocks_at_a_room_elsewhere_is_let_in_there() {
 }
 
 #[test]
-fn who_knocks_at_a_room_of_nobody_is_told() {
+fn who_knocks_at_a_room_of_nobody_meets_a_decoy() {
     let mut server = Server::with('1');
     server.greet(1);
     server.say(1, &knock(&Nameplate::new("123459").unwrap()));
-    assert!(matches!(server.heard(1).last(), Some(ServerMessage::Error { code: ErrorCode::NoSuchRoom, .. })));
+    assert!(matches!(server.heard(1).last(), Some(ServerMessage::Knocked { exchange: 1 })));
+    assert_eq!((server.rooms.counts().rooms, server.rooms.counts().decoys), (0, 1));
     assert!(server.moved.is_empty());
 }
 

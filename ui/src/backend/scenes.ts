@@ -238,7 +238,7 @@ export const scenes: Record<string, AppView> = {
     kind: "ended",
     reason: {
       code: "wrong-words",
-      text: "The words don't match: a typo, or somebody in between. Check the code with the other person and enter it again, or ask for a new one.",
+      text: "No one is waiting under this code: a digit or a word is wrong, or it has lapsed; or somebody is in between. Check it with the other person, or ask for a new one.",
     },
     durationMs: null,
     again: "no",

@@ -62,13 +62,19 @@ pub struct World {
 }
 
 impl World {
+    /// With a server for everybody, which tells nobody what rooms it has.
     pub fn new() -> Self {
-        Self::with_servers(1)
+        let mut world = Self::with_servers(1);
+        world.start_server(0);
+        world
     }
 
+    /// With servers of apps, which do tell: somebody looks for a call among them.
     pub fn with_servers(count: usize) -> Self {
         let now = origin();
-        let servers = (0..count).map(|n| Some(rooms(now, n as u64))).collect();
+        let limits = Limits { decoys: 0, ..Limits::default() };
+        let key = TokenKey::new([3; 32]);
+        let servers = (0..count).map(|n| Some(rooms_of(now, n as u64, limits.clone(), key.clone()))).collect();
         Self {
             now,
             servers,
@@ -265,7 +271,7 @@ impl World {
 
     /// One that doesn't know the key of the one before it, and so none of its rooms.
     pub fn start_forgetful_server(&mut self, server: usize) {
-        self.servers[server] = Some(rooms_of(self.now, 77, TokenKey::new([4; 32])));
+        self.servers[server] = Some(rooms_of(self.now, 77, Limits::default(), TokenKey::new([4; 32])));
     }
 
     fn forget(&mut self, id: ConnectionId) {
@@ -282,10 +288,10 @@ impl World {
 }
 
 fn rooms(now: Instant, seed: u64) -> Rooms {
-    rooms_of(now, seed, TokenKey::new([3; 32]))
+    rooms_of(now, seed, Limits::default(), TokenKey::new([3; 32]))
 }
 
-fn rooms_of(now: Instant, seed: u64, key: TokenKey) -> Rooms {
+fn rooms_of(now: Instant, seed: u64, limits: Limits, key: TokenKey) -> Rooms {
     let random = Box::new(SplitMix::new(seed));
-    Rooms::new(now, Duration::from_secs(1_800_000_000), Limits::default(), key, random)
+    Rooms::new(now, Duration::from_secs(1_800_000_000), limits, key, random)
 }

@@ -56,8 +56,29 @@ pub(crate) struct Issuer {
 impl Introductions for Issuer {
     fn grant(&mut self, meeting: MeetingId, role: Role, unix_seconds: u64) -> Option<Granted> {
         self.live.lock().insert(meeting);
-        let username = Grant { expires: unix_seconds + self.lifetime.as_secs(), meeting, role }.username();
+        let username = self.username(meeting, role, unix_seconds);
         let credential = self.secret.password(&username);
+        Some(self.granted(username, credential))
+    }
+
+    fn pretend(&mut self, meeting: MeetingId, role: Role, unix_seconds: u64) -> Option<Granted> {
+        let username = self.username(meeting, role, unix_seconds);
+        // Of the same form, and the password of another name: no relay that has the secret takes it for this one.
+        let credential = self.secret.password(&format!("{username}:nobody"));
+        Some(self.granted(username, credential))
+    }
+
+    fn withdraw(&mut self, meeting: MeetingId) {
+        self.live.lock().remove(&meeting);
+    }
+}
+
+impl Issuer {
+    fn username(&self, meeting: MeetingId, role: Role, unix_seconds: u64) -> String {
+        Grant { expires: unix_seconds + self.lifetime.as_secs(), meeting, role }.username()
+    }
+
+    fn granted(&self, username: String, credential: String) -> Granted {
         let (turn, stun): (Vec<_>, Vec<_>) = self.urls.iter().cloned().partition(|url| url.starts_with("turn"));
         let mut servers = Vec::new();
         if !stun.is_empty() {
@@ -66,11 +87,7 @@ impl Introductions for Issuer {
         if !turn.is_empty() {
             servers.push(IceServer { urls: turn, username, credential });
         }
-        Some(Granted { servers, lifetime: self.lifetime })
-    }
-
-    fn withdraw(&mut self, meeting: MeetingId) {
-        self.live.lock().remove(&meeting);
+        Granted { servers, lifetime: self.lifetime }
     }
 }
 
@@ -95,6 +112,19 @@ mod tests {
         assert_eq!(turn.credential, secret.password(&turn.username));
         assert!(live.is_live([1; 16]));
         issuer.withdraw([1; 16]);
+        assert!(!live.is_live([1; 16]));
+    }
+
+    #[test]
+    fn what_looks_like_a_grant_is_good_for_nothing() {
+        let (live, secret) = (LiveMeetings::default(), Secret::new("secret"));
+        let urls = vec!["turn:192.0.2.1:3478".to_owned()];
+        let mut issuer = Issuer { urls, secret: secret.clone(), lifetime: Duration::from_secs(60), live: live.clone() };
+        let turn = issuer.pretend([1; 16], Role::Joiner, 1000).unwrap().servers.remove(0);
+        let real = issuer.grant([2; 16], Role::Joiner, 1000).unwrap().servers.remove(0);
+        assert_eq!((turn.username.len(), turn.credential.len()), (real.username.len(), real.credential.len()));
+        assert_eq!(Grant::parse(&turn.username), Some(Grant { expires: 1060, meeting: [1; 16], role: Role::Joiner }));
+        assert_ne!(turn.credential, secret.password(&turn.username));
         assert!(!live.is_live([1; 16]));
     }
 }

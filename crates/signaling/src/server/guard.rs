@@ -23,7 +23,8 @@ pub(super) struct Pending {
     bits: u8,
 }
 
-/// Misses of everybody, by the minute.
+/// Knocks of everybody that came to no pair, by the minute. Those at rooms that exist count like the others, or the count would
+/// tell.
 #[derive(Debug)]
 pub(super) struct Misses {
     since: Instant,
@@ -47,6 +48,12 @@ impl Misses {
     pub(super) fn count(&mut self, now: Instant) {
         self.roll(now);
         self.now = self.now.saturating_add(1);
+    }
+
+    /// One of them wasn't one.
+    pub(super) fn forgive(&mut self, now: Instant) {
+        self.roll(now);
+        self.now = self.now.saturating_sub(1);
     }
 
     /// How many times as many as there should be; 0 for not too many.

@@ -21,6 +21,10 @@ pub trait Introductions: Send {
     /// Something for one of the two in this meeting, whose name is random and told to nobody else. `None`: nothing.
     fn grant(&mut self, meeting: [u8; 16], role: Role, unix_seconds: u64) -> Option<Granted>;
 
+    /// What looks the same for one who is with a creator that the server plays, and is of no use: a server that let a stranger
+    /// alone relay would be an open relay.
+    fn pretend(&mut self, meeting: [u8; 16], role: Role, unix_seconds: u64) -> Option<Granted>;
+
     /// The meeting is over: who shows its credentials has come too late.
     fn withdraw(&mut self, meeting: [u8; 16]);
 }
@@ -40,7 +44,12 @@ impl Rooms {
         let room = self.rooms.get(&key)?;
         let exchange = room.live()?;
         let (number, meeting, session) = (exchange.number, exchange.meeting, room.inside(role)?);
-        let granted = self.introductions.as_mut()?.grant(meeting, role, unix_seconds)?;
+        let introductions = self.introductions.as_mut()?;
+        let granted = if self.decoys.is_one(key) {
+            introductions.pretend(meeting, role, unix_seconds)?
+        } else {
+            introductions.grant(meeting, role, unix_seconds)?
+        };
         let connection = self.sessions.get(&session).and_then(|session| session.connection);
         let connection = connection.filter(|id| self.connections.get(id).is_some_and(|c| c.takes_ice_servers));
         if let Some(connection) = connection {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::decoy::Decoys;
 use super::room::{Room, State};
 use super::session::Seat;
 use super::source::Sources;
@@ -69,7 +70,7 @@ impl Rooms {
     }
 
     /// The creator is out before there was a pair: nobody has anything here any more.
-    fn close_room(&mut self, now: Instant, key: RoomKey, why: &str) {
+    pub(super) fn close_room(&mut self, now: Instant, key: RoomKey, why: &str) {
         let Some(room) = self.rooms.get_mut(&key) else { return };
         let (line, number) = (std::mem::take(&mut room.line), room.exchanges);
         if let Some(joiner) = room.inside(Role::Joiner) {
@@ -108,8 +109,9 @@ impl Rooms {
 
     /// The room is gone for good, and a token for it revives nothing.
     pub(super) fn remove_room(&mut self, now: Instant, key: RoomKey) {
+        let is_decoy = self.decoys.is_one(key);
         let Some(room) = self.take_room(key) else { return };
-        for id in [Some(room.id), room.former_id].into_iter().flatten() {
+        for id in [Some(room.id), room.former_id].into_iter().flatten().filter(|_| !is_decoy) {
             self.bury(now, id, &room.nameplate);
         }
         if let State::Ended { exchange, remaining } = room.state {
@@ -123,7 +125,9 @@ impl Rooms {
         if self.by_nameplate.get(&room.nameplate) == Some(&key) {
             self.by_nameplate.remove(&room.nameplate);
         }
-        for timer in [Timer::Exchange(key), Timer::Unused(key), Timer::Linger(key), Timer::Regrant(key)] {
+        for timer in
+            [Timer::Exchange(key), Timer::Unused(key), Timer::Linger(key), Timer::Regrant(key), Timer::Play(key)]
+        {
             self.timers.clear(timer);
         }
         if let Some(exchange) = room.live() {
@@ -131,6 +135,9 @@ impl Rooms {
         }
         for id in [Some(room.id), room.former_id].into_iter().flatten() {
             self.by_id.remove(&id);
+        }
+        if let Some(creator) = self.decoys.forget(key) {
+            self.drop_session(creator);
         }
         Some(room)
     }
@@ -149,6 +156,7 @@ impl Rooms {
         let meetings: Vec<Id> = self.rooms.values().filter_map(|room| room.exchange().map(|e| e.meeting)).collect();
         meetings.into_iter().for_each(|meeting| self.withdraw(meeting));
         self.rooms.clear();
+        self.decoys = Decoys::default();
         self.by_nameplate.clear();
         self.by_id.clear();
         self.timers = Timers::new();

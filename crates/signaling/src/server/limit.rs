@@ -21,8 +21,11 @@ pub struct Limits {
     pub byte_burst: u32,
     /// Bytes of bodies that the server holds for all rooms together.
     pub bytes_under_way: usize,
-    /// Knocks at rooms that don't exist, for one connection.
-    pub wrong_knocks: u32,
+    /// Rooms whose creator the server plays, so that knocking doesn't tell which rooms exist. 0: it tells, as a server with one
+    /// room for its own network does, so that who looks for a call there looks on.
+    pub decoys: usize,
+    /// Knocks that come to no pair, for one connection.
+    pub knocks: u32,
     /// Connections at one time from one source: an IPv4 address, or a /64 of IPv6.
     pub connections_per_source: usize,
     /// Rooms that one source may make at once.
@@ -31,7 +34,7 @@ pub struct Limits {
     pub rooms_per_minute: u32,
     /// Different nameplates that one source may try within ten minutes without work; ten times as many at all.
     pub nameplates_per_source: usize,
-    /// Knocks a minute at rooms that don't exist, from everybody together, beyond which all who knock have to work.
+    /// Knocks a minute that come to no pair, from everybody together, beyond which all who knock have to work.
     pub misses_per_minute: u32,
     /// The least work that is asked for, in bits: each doubles it.
     pub work_bits: u8,
@@ -64,7 +67,8 @@ impl Default for Limits {
             bytes_per_second: 64 * 1024,
             byte_burst: 1024 * 1024,
             bytes_under_way: 256 * 1024 * 1024,
-            wrong_knocks: 5,
+            decoys: 5_000,
+            knocks: 5,
             connections_per_source: 256,
             room_burst: 60,
             rooms_per_minute: 30,

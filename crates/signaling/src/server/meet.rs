@@ -25,19 +25,32 @@ impl Rooms {
         if !self.may_create(now, connection) {
             return self.refuse(session, ErrorCode::ServerFull, "too many rooms were made from this address");
         }
-        let Some(nameplate) = self.free_nameplate().filter(|_| self.rooms.len() < self.limits.rooms) else {
+        let Some(nameplate) = self.free_nameplate().filter(|_| self.real_rooms() < self.limits.rooms) else {
             return self.refuse(session, ErrorCode::ServerFull, "the server has no room left");
         };
         self.tally.created += 1;
-        self.last_room += 1;
-        let (key, id) = (RoomKey(self.last_room), self.random_id());
-        self.rooms.insert(key, Room::new(id, nameplate.clone(), session));
-        self.by_nameplate.insert(nameplate.clone(), key);
-        self.by_id.insert(id, key);
-        self.timers.set(Timer::Unused(key), now + self.limits.unused_room);
+        self.give_way(now, &nameplate);
+        let id = self.random_id();
+        let key = self.insert_room(now, Room::new(id, nameplate.clone(), session));
         self.seat(session, key, Role::Creator);
         self.send_token(now, session);
         self.send(session, &ServerMessage::Created { nameplate });
+    }
+
+    /// Puts a room under its nameplate.
+    pub(super) fn insert_room(&mut self, now: Instant, room: Room) -> RoomKey {
+        self.last_room += 1;
+        let key = RoomKey(self.last_room);
+        self.by_nameplate.insert(room.nameplate.clone(), key);
+        self.by_id.insert(room.id, key);
+        self.rooms.insert(key, room);
+        self.timers.set(Timer::Unused(key), now + self.limits.unused_room);
+        key
+    }
+
+    /// How many rooms somebody has made.
+    pub(super) fn real_rooms(&self) -> usize {
+        self.rooms.len() - self.decoys.len()
     }
 
     fn may_create(&mut self, now: Instant, connection: ConnectionId) -> bool {
@@ -45,13 +58,20 @@ impl Rooms {
         source.is_none_or(|source| self.sources.may_create(now, source))
     }
 
+    /// One that nobody waits under; where there is no other, one with a decoy under it.
     fn free_nameplate(&mut self) -> Option<Nameplate> {
-        (0..NAMEPLATE_TRIES).find_map(|_| {
+        let mut second_best = None;
+        for _ in 0..NAMEPLATE_TRIES {
             let mut bytes = [0; 8];
             self.random.fill(&mut bytes);
-            let drawn = self.numbers.draw(u64::from_le_bytes(bytes));
-            drawn.filter(|nameplate| !self.by_nameplate.contains_key(nameplate))
-        })
+            let Some(drawn) = self.numbers.draw(u64::from_le_bytes(bytes)) else { continue };
+            match self.by_nameplate.get(&drawn) {
+                None => return Some(drawn),
+                Some(key) if self.decoys.is_one(*key) => second_best = Some(drawn),
+                Some(_) => {}
+            }
+        }
+        second_best
     }
 
     pub(super) fn knock(&mut self, now: Instant, connection: ConnectionId, session: Id, nameplate: &Nameplate) {
@@ -76,12 +96,20 @@ impl Rooms {
         if self.seat_of(session).is_some() {
             return self.refuse(session, ErrorCode::NotAllowed, "already in a room");
         }
-        let Some(key) = self.by_nameplate.get(nameplate).copied() else {
-            return match self.numbers.home_of(nameplate) {
-                Home::Here | Home::Nobody => self.wrong_knock(now, connection, session),
-                Home::Elsewhere => self.knock_elsewhere(connection, nameplate),
-            };
-        };
+        let found = self.by_nameplate.get(nameplate).copied();
+        if found.is_none() && self.numbers.home_of(nameplate) == Home::Elsewhere {
+            return self.knock_elsewhere(connection, nameplate);
+        }
+        if !self.counts_knock(now, connection) {
+            return;
+        }
+        if found.is_none_or(|key| self.decoys.is_one(key)) {
+            self.tally.misses += 1;
+        }
+        if found.is_none() && self.limits.decoys == 0 {
+            return self.refuse(session, ErrorCode::NoSuchRoom, "nobody waits under this number");
+        }
+        let key = found.unwrap_or_else(|| self.make_decoy(now, nameplate));
         let Some(room) = self.rooms.get_mut(&key) else { return };
         if room.line.len() >= self.limits.line {
             return self.refuse(session, ErrorCode::LineFull, "too many are waiting for this room");
@@ -91,15 +119,24 @@ impl Rooms {
         self.advance(now, key);
     }
 
-    fn wrong_knock(&mut self, now: Instant, connection: ConnectionId, session: Id) {
-        let Some(known) = self.connections.get_mut(&connection) else { return };
-        known.wrong_knocks += 1;
-        self.tally.misses += 1;
+    /// Counts a knock, which is taken back where it comes to a pair. `false` where there were too many on this connection.
+    fn counts_knock(&mut self, now: Instant, connection: ConnectionId) -> bool {
+        let Some(known) = self.connections.get_mut(&connection) else { return false };
+        known.knocks += 1;
+        let few = known.knocks < self.limits.knocks;
         self.misses.count(now);
-        if known.wrong_knocks >= self.limits.wrong_knocks {
-            return self.fatal(now, connection, ErrorCode::TooFast, "too many wrong codes");
+        if !few {
+            self.fatal(now, connection, ErrorCode::TooFast, "too many wrong codes");
         }
-        self.refuse(session, ErrorCode::NoSuchRoom, "nobody waits under this number");
+        few
+    }
+
+    fn forgive_knock(&mut self, now: Instant, joiner: Id) {
+        self.misses.forgive(now);
+        let connection = self.sessions.get(&joiner).and_then(|session| session.connection);
+        if let Some(known) = connection.and_then(|connection| self.connections.get_mut(&connection)) {
+            known.knocks = 0;
+        }
     }
 
     /// Begins the next exchange if nobody is inside and both are there, and tells the others in line where they are.
@@ -123,7 +160,9 @@ impl Rooms {
         let Some(room) = self.rooms.get_mut(&key) else { return };
         let Some(joiner) = room.line.remove(index) else { return };
         room.exchanges += 1;
-        self.tally.exchanges += 1;
+        if !self.decoys.is_one(key) {
+            self.tally.exchanges += 1;
+        }
         let (number, creator) = (room.exchanges, room.creator);
         room.state =
             State::Meeting { exchange: Exchange::new(number, joiner, meeting, &self.under_way), confirmed: None };
@@ -163,6 +202,9 @@ impl Rooms {
 
     /// Both have confirmed: they go on under a new name, and the nameplate is free.
     fn pair(&mut self, now: Instant, key: RoomKey) {
+        if let Some(joiner) = self.rooms.get(&key).and_then(|room| room.inside(Role::Joiner)) {
+            self.forgive_knock(now, joiner);
+        }
         let id = self.random_id();
         self.pair_as(now, key, id);
     }

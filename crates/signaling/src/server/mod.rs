@@ -10,6 +10,7 @@
 //! What leaves a room for good takes its id along as a tombstone, so that a replayed token revives nothing. A server that
 //! was restarted gets its rooms back from its clients' tokens.
 
+mod decoy;
 mod guard;
 mod introduce;
 mod lane;
@@ -35,6 +36,7 @@ use crate::message::{ClientMessage, ErrorCode, ICE_SERVERS, ServerMessage, WORK}
 use crate::random::Randomness;
 use crate::timer::Timers;
 use crate::token::{Id, TokenKey};
+use decoy::{Decoys, PLAYED};
 use guard::{Misses, Pending};
 pub use introduce::{Granted, Introductions};
 use lane::UnderWay;
@@ -48,7 +50,7 @@ use room::Room;
 use session::Session;
 pub use source::source_of;
 use source::{Source, Sources};
-pub use tally::Tally;
+pub use tally::{Counts, Tally};
 
 /// A socket, as whoever drives the machine numbers it. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,21 +86,6 @@ pub enum RoomsOutput {
     Move(Moved),
 }
 
-/// How many of each there are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Open sockets.
-    pub connections: usize,
-    /// Clients, with those whose socket was lost a moment ago.
-    pub sessions: usize,
-    /// Rooms, waiting and paired.
-    pub rooms: usize,
-    /// Addresses that something is known of.
-    pub sources: usize,
-    /// Bytes of bodies that their receivers haven't acknowledged.
-    pub bytes_under_way: usize,
-}
-
 /// The deadlines of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Timer {
@@ -118,6 +105,8 @@ enum Timer {
     Linger(RoomKey),
     /// Half of [`Granted::lifetime`]
     Regrant(RoomKey),
+    /// What a played creator does next
+    Play(RoomKey),
 }
 
 /// A room inside this process; never told to anybody.
@@ -130,7 +119,7 @@ struct Connection {
     source: Option<Source>,
     messages: Bucket,
     bytes: Bucket,
-    wrong_knocks: u32,
+    knocks: u32,
     /// A knock that waits for its work.
     pending: Option<Pending>,
     /// Whether it understands `ice-servers`.
@@ -161,6 +150,7 @@ pub struct Rooms {
     sources: Sources,
     misses: Misses,
     under_way: UnderWay,
+    decoys: Decoys,
     tally: Tally,
     introductions: Option<Box<dyn Introductions>>,
     timers: Timers<Timer>,
@@ -192,6 +182,7 @@ impl Rooms {
             sources: Sources::new(),
             misses: Misses::new(now),
             under_way,
+            decoys: Decoys::default(),
             tally: Tally::default(),
             introductions: None,
             timers: Timers::new(),
@@ -221,6 +212,7 @@ impl Rooms {
             RoomsInput::NumbersLost => self.let_go(),
             RoomsInput::Shutdown => self.shut_down(),
         }
+        self.take_in(now);
     }
 
     /// Fires every deadline that has passed.
@@ -235,7 +227,9 @@ impl Rooms {
                 Timer::Unused(room) => self.room_unused(now, room),
                 Timer::Linger(room) => self.remove_room(now, room),
                 Timer::Regrant(room) => self.introduce(now, room),
+                Timer::Play(room) => self.play(now, room),
             }
+            self.take_in(now);
         }
     }
 
@@ -248,18 +242,6 @@ impl Rooms {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next()
-    }
-
-    /// How busy the server is.
-    #[must_use]
-    pub fn counts(&self) -> Counts {
-        Counts {
-            connections: self.connections.len(),
-            sessions: self.sessions.len(),
-            rooms: self.rooms.len(),
-            sources: self.sources.len(),
-            bytes_under_way: self.under_way.bytes(),
-        }
     }
 
     fn opened(&mut self, now: Instant, id: ConnectionId, address: Option<IpAddr>) {
@@ -286,7 +268,7 @@ impl Rooms {
             source,
             messages: Bucket::new(now, f64::from(limits.messages_per_second), limits.message_burst),
             bytes: Bucket::new(now, f64::from(limits.bytes_per_second), limits.byte_burst),
-            wrong_knocks: 0,
+            knocks: 0,
             pending: None,
             takes_ice_servers: false,
             does_work: false,
@@ -341,8 +323,10 @@ impl Rooms {
 
     /// Sends to a session's connection, if it has one.
     fn send(&mut self, session: Id, message: &ServerMessage) {
-        if let Some(connection) = self.sessions.get(&session).and_then(|session| session.connection) {
-            self.send_to(connection, message);
+        let Some(Session { connection: Some(connection), seat, .. }) = self.sessions.get(&session) else { return };
+        match seat.filter(|_| *connection == PLAYED) {
+            Some(seat) => self.decoys.hear(seat.room, message),
+            None => self.send_to(*connection, message),
         }
     }
 

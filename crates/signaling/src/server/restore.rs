@@ -61,7 +61,7 @@ impl Rooms {
 
     /// The room as it was before anybody came to it.
     fn restore_room(&mut self, now: Instant, creator: Id, place: &ClaimedPlace) -> Result<RoomKey, &'static str> {
-        if self.rooms.len() >= self.limits.rooms {
+        if self.real_rooms() >= self.limits.rooms {
             return Err(FULL);
         }
         let id = match place.stage {
@@ -69,6 +69,9 @@ impl Rooms {
             ClaimedStage::Paired => place.former_room.ok_or(UNKNOWN)?,
         };
         let has_nameplate = place.stage != ClaimedStage::Paired;
+        if has_nameplate {
+            self.give_way(now, &place.nameplate);
+        }
         if has_nameplate && self.by_nameplate.contains_key(&place.nameplate) {
             return Err(CLOSED);
         }

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::decoy::PLAYED;
 use super::numbers::Home;
 use super::place::Known;
 use super::room::Room;
@@ -60,6 +61,11 @@ impl Session {
     pub(super) fn foretold(seat: Seat) -> Self {
         Self { seat: Some(seat), has_sat: true, foretold: true, ..Self::new() }
     }
+
+    /// One that the server plays.
+    pub(super) fn played(seat: Seat) -> Self {
+        Self { connection: Some(PLAYED), seat: Some(seat), has_sat: true, ..Self::new() }
+    }
 }
 
 impl Rooms {
@@ -108,7 +114,9 @@ impl Rooms {
             TokenError::Expired => "the token has expired",
         })?;
         let rooms = claims.place.iter().flat_map(|place| [Some(place.room), place.former_room]).flatten();
-        if rooms.into_iter().any(|room| self.tombstones.get(room).is_some()) {
+        let is_gone =
+            |id: Id| self.tombstones.get(id).is_some() || (self.key.is_decoy(&id) && !self.by_id.contains_key(&id));
+        if rooms.into_iter().any(is_gone) {
             return Err("the room is closed".into());
         }
         if self.sessions.get(&claims.session).is_none_or(|session| session.foretold) {
