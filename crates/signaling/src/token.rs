@@ -237,6 +237,14 @@ mod tests {
     }
 
     #[test]
+    fn a_decoys_id_is_known_to_who_has_the_key() {
+        let (key, other) = (TokenKey::new([3; 32]), TokenKey::new([4; 32]));
+        let id = key.decoy([7; 8]);
+        assert!(key.is_decoy(&id) && !other.is_decoy(&id));
+        assert!(!key.is_decoy(&[7; 16]));
+    }
+
+    #[test]
     fn a_token_is_short_and_may_say_nothing_of_a_place() {
         let key = TokenKey::new([1; 32]);
         let waiting = ClaimedPlace {

@@ -154,6 +154,34 @@ fn who_knocks_at_a_room_of_nobody_meets_a_decoy() {
     assert!(server.moved.is_empty());
 }
 
+/// Or a stranger could make this server take the numbers of all that have none.
+#[test]
+fn a_token_of_a_decoy_at_a_number_of_nobody_moves_nobody() {
+    let mut server = Server::with('1');
+    server.greet(1);
+    server.say(1, &knock(&Nameplate::new("123459").unwrap()));
+    let token = server.newest_token(1);
+    server.say(1, &ClientMessage::Leave { reason: String::new() });
+    server.input(RoomsInput::Closed(ConnectionId(1)));
+    for (id, wait) in [(5, Duration::ZERO), (6, Limits::default().unused_room)] {
+        server.now += wait;
+        server.rooms.handle_timeout(server.now);
+        server.open(id);
+        server.say(id, &hello(Some(Resume { token: token.clone(), exchange: 1, received: 0 })));
+        let refused = ServerMessage::Error { code: ErrorCode::ResumeRefused, text: String::new(), fatal: false };
+        assert_eq!(without_text(server.heard(id)[0]), refused);
+    }
+    assert_eq!(server.rooms.counts().decoys, 0, "it is gone by then");
+    assert!(server.moved.is_empty());
+}
+
+fn without_text(message: &ServerMessage) -> ServerMessage {
+    match message.clone() {
+        ServerMessage::Error { code, fatal, .. } => ServerMessage::Error { code, text: String::new(), fatal },
+        other => other,
+    }
+}
+
 #[test]
 fn a_token_of_a_room_elsewhere_is_shown_there() {
     let (mut first, mut second) = meeting();

@@ -120,6 +120,10 @@ impl Rooms {
             return Err("the room is closed".into());
         }
         if self.sessions.get(&claims.session).is_none_or(|session| session.foretold) {
+            // Neither here nor elsewhere is anything made out of one for a decoy.
+            if claims.place.as_ref().is_some_and(|place| self.key.is_decoy(&place.room)) {
+                return Err("the server doesn't know this session".into());
+            }
             if let Some(place) = &claims.place
                 && self.numbers.home_of(&place.nameplate) != Home::Here
             {
