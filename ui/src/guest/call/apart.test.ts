@@ -190,7 +190,7 @@ describe("two whose call is over", () => {
     expect([since(creator), since(joiner)]).toEqual([["verifying"], ["verifying"]]);
     await vi.advanceTimersByTimeAsync(1_000);
     // The first to give up leaves, which may be what the other learns.
-    expect(sides.map(end).flat()).toContain("no-answer");
+    expect(sides.map(end).flat()).toContain("peer-lost");
     expect(sides.map((side) => since(side).at(-1))).toEqual(["closed", "closed"]);
     expect(since(creator)).not.toContain("waiting");
   });

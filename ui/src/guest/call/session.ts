@@ -358,7 +358,7 @@ export class Session {
     switch (deadline) {
       case "exchange":
         if (this.#mayWaitOn()) this.#dismiss();
-        else this.#close(because("no-answer"));
+        else this.#close(because(this.#meetsAgain ? "peer-lost" : "no-answer"));
         return;
       case "connecting":
         this.#close(because("no-path"));
