@@ -1,5 +1,5 @@
 //! Calls between two homes behind routers, in network namespaces, as docs/CONNECTING.md has them: routers that keep a port for
-//! all peers and routers that don't, networks without UDP, with HTTPS alone, with IPv6 alone. And relay-only, with every packet
+//! all peers and routers that don't, networks without UDP, with HTTPS alone, with IPv6 alone; a machine in two networks. And relay-only, with every packet
 //! that leaves looked at. Needs root and nftables; where they are missing the tests say so and pass.
 #![cfg(target_os = "linux")]
 #![allow(
@@ -14,10 +14,11 @@ mod programs;
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use namespaces::{Home, Net, SERVER, World};
+use namespaces::{Home, Net, SERVER, Way, World};
 use programs::Process;
 use serde_json::Value;
 
@@ -61,6 +62,41 @@ fn described(paths: &[Value; 2]) -> String {
     }
 }
 
+/// A call from a machine in two networks, which loses the one that the call goes by: both ends of the path on which it goes on.
+fn call_that_moves(world: &World) -> [Value; 2] {
+    let ann = world.cli(Home::Ann, &["create"], &[]);
+    let code = state(&ann, "waiting")["code"].as_str().unwrap().to_owned();
+    let bob = world.cli(Home::Bob, &["join", &code], &[]);
+    let frames = |event: &Value| event["stats"]["inbound"]["framesDecoded"].as_u64().unwrap_or_default();
+    let way = |event: &Value| Way::of(event["stats"]["path"]["local"]["address"].as_str()?);
+    let before = ann.event("stats", |event| frames(event) > 15 && way(event).is_some());
+    bob.event("stats", |event| frames(event) > 15);
+    let used = way(&before).unwrap();
+    world.pull_out(used);
+    let pulled = Instant::now();
+    let moved = ann.event("stats", |event| way(event) == Some(used.other()));
+    // Pictures on the new path, in both directions.
+    let after = ann.event("stats", |event| frames(event) > frames(&moved) + 15);
+    eprintln!("{used:?} went; pictures by the other within {:?}", pulled.elapsed());
+    let seen = frames(&bob.event("stats", |_| true));
+    let theirs = bob.event("stats", |event| frames(event) > seen + 15);
+    [after, theirs].map(|event| event["stats"]["path"].clone())
+}
+
+/// A machine in two networks: the one that its system prefers drops UDP, or goes in mid-call.
+fn in_two_networks() -> Option<[(&'static str, String); 2]> {
+    let deaf = World::build_homes("2", [Net::NoUdp, Net::Cone])?;
+    deaf.join_second(Net::Cone);
+    let found = described(&call(&deaf, &[]));
+    let moving = World::build("m", Net::Cone)?;
+    moving.join_second(Net::Cone);
+    let moved = described(&call_that_moves(&moving));
+    Some([
+        ("one machine is in two networks, and the one that its system prefers drops UDP", found),
+        ("one machine is in two networks, and loses the one that the call goes by", format!("{moved}, by the other")),
+    ])
+}
+
 /// Every network of the table, and the table: it has to say what comes up.
 #[test]
 fn every_network_connects_as_the_table_says() {
@@ -77,6 +113,11 @@ fn every_network_connects_as_the_table_says() {
     for (tag, homes, name) in cases {
         let Some(world) = World::build_homes(tag, homes) else { return };
         let path = described(&call(&world, &[]));
+        eprintln!("{name}: {path}");
+        writeln!(table, "| {name} | {path} |").unwrap();
+    }
+    let Some(rows) = in_two_networks() else { return };
+    for (name, path) in rows {
         eprintln!("{name}: {path}");
         writeln!(table, "| {name} | {path} |").unwrap();
     }

@@ -7,6 +7,7 @@
 //! ```
 
 mod listener;
+mod second;
 
 use std::io::Write;
 use std::path::Path;
@@ -14,6 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub use listener::Listener;
+pub use second::Way;
 
 use crate::programs::{PATIENCE, Process, program};
 
@@ -333,7 +335,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self._server = None;
-        for part in ["ann", "bob", "annr", "bobr", "net"] {
+        for part in ["ann", "bob", "annr", "annr2", "bobr", "net"] {
             // Of one that was never made there is nothing to remove.
             run(&format!("ip netns delete {}", self.space(part)));
             let _ = std::fs::remove_dir_all(Path::new("/etc/netns").join(self.space(part)));

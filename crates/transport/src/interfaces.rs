@@ -6,7 +6,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use rtc::shared::ifaces::ifaces;
+use if_addrs::{Interface, get_if_addrs};
 
 /// More sockets than this make ICE slow and help nobody: every address is checked against every one of the other side.
 const MAX_ADDRESSES: usize = 12;
@@ -34,7 +34,8 @@ pub fn local_addresses() -> io::Result<Vec<IpAddr>> {
 }
 
 fn interface_addresses() -> io::Result<Vec<IpAddr>> {
-    Ok(usable(ifaces()?.into_iter().filter_map(|interface| interface.addr).map(|addr| addr.ip())))
+    // An interface that is down or has no carrier keeps its addresses for a while, and nothing comes from there.
+    Ok(usable(get_if_addrs()?.iter().filter(|interface| interface.is_oper_up()).map(Interface::ip)))
 }
 
 /// What can be told to another machine, loopback last and once: it is for two windows on this one.
