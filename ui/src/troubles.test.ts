@@ -115,12 +115,14 @@ describe("what comes after a call", () => {
     expect(backend.asked).toContain("again");
   });
 
-  it("says that the other person asks, and takes a yes or a no", async () => {
+  it.each([
+    ["Join", "again"],
+    ["Done", "dismiss"],
+  ])("says that the other person asks, and takes %s for an answer", async (button, command) => {
     const backend = await open("asked-again");
     expect(screen.getByText("The other person wants to call again.")).toBeTruthy();
-    screen.getByRole("button", { name: "Done" }).click();
-    screen.getByRole("button", { name: "Join" }).click();
-    expect(backend.asked).toEqual(expect.arrayContaining(["dismiss", "again"]));
+    screen.getByRole("button", { name: button }).click();
+    expect(backend.asked).toContain(command);
   });
 
   it("waits for a yes, and can be cancelled", async () => {
