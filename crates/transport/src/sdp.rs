@@ -169,7 +169,7 @@ fn check_section(media: &MediaDescription) -> Result<(), TransportError> {
 pub(crate) enum CandidateUse {
     /// It is an address to try.
     Try,
-    /// It is none for us: the end of the list, or a name that browsers put in an address's place.
+    /// It is none for us: the end of the list, a name that browsers put in an address's place, or one over TCP.
     Skip,
 }
 
@@ -198,8 +198,10 @@ fn check_candidate_line(line: &str) -> Result<CandidateUse, TransportError> {
         Ok(ip) if stand_in::is_nobodys(ip) => return refuse("no host can have its address"),
         Ok(_) => {}
     }
-    unmarshal_candidate(line).map_err(|error| TransportError::BadCandidate(error.to_string()))?;
-    Ok(CandidateUse::Try)
+    let candidate = unmarshal_candidate(line).map_err(|error| TransportError::BadCandidate(error.to_string()))?;
+    // ICE over TCP (RFC 6544) isn't spoken here. The library would open a connection all the same, past relay-only and to
+    // whatever address and port the other side names.
+    if candidate.network_type().is_tcp() { Ok(CandidateUse::Skip) } else { Ok(CandidateUse::Try) }
 }
 
 #[cfg(test)]

@@ -112,6 +112,23 @@ async fn senseless_candidates_are_refused_and_the_call_comes_up() {
     a.until_control_open().await;
 }
 
+/// Who is dialled sees from where: that would show what relay-only hides, and knock at any port that the other side names.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_dialled_over_tcp() {
+    let (mut a, mut b) = (Side::new().await, Side::new().await);
+    let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    trap.set_nonblocking(true).unwrap();
+    let port = trap.local_addr().unwrap().port();
+    negotiate(&mut a, &mut b, false).await;
+    for protocol in ["tcp", "TCP"] {
+        let line = format!("candidate:1 1 {protocol} 2128609279 127.0.0.1 {port} typ host tcptype passive");
+        a.transport.add_candidate(candidate(&line)).await.unwrap();
+    }
+    // The connection takes things in order, and this takes longer than a connection within the machine.
+    a.until_control_open().await;
+    assert_eq!(trap.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_candidates_has_an_end() {
     let side = Side::new().await;
