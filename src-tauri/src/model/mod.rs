@@ -1,19 +1,20 @@
 //! What the window shows, worked out from what the engine says. No I/O, no clock of its own.
 
+mod again;
 mod connection;
 mod devices;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use visavis_engine::call::{self, Again, CallState, CloseReason, MediaState};
+use visavis_engine::call::{self, CallState, CloseReason, MediaState};
 use visavis_engine::signaling::Invitation;
 use visavis_engine::{CallStats, Event};
 
 use crate::quality;
 use crate::view::{
     AgainView, CallPhase, CallView, ConnectionView, EndReason, LocalView, NoticeAction, NoticeView, PeerState,
-    PictureView, QualityView, RemoteView, ServerKind, SignalingState,
+    PictureView, QualityView, RemoteView, ServerKind,
 };
 
 /// The notice that the other side is a guest in a browser.
@@ -155,21 +156,6 @@ impl Model {
         matches!(self.call.phase, CallPhase::Idle | CallPhase::Ended { .. })
     }
 
-    /// What can follow, once the call is over.
-    #[must_use]
-    pub const fn again(&self) -> AgainView {
-        match &self.call.phase {
-            CallPhase::Ended { again, .. } => *again,
-            CallPhase::Idle
-            | CallPhase::Preparing
-            | CallPhase::Waiting { .. }
-            | CallPhase::Joining { .. }
-            | CallPhase::Connecting { .. }
-            | CallPhase::Connected { .. }
-            | CallPhase::Reconnecting { .. } => AgainView::No,
-        }
-    }
-
     /// The call as of now.
     #[must_use]
     pub fn call(&self, now: Instant) -> CallView {
@@ -305,32 +291,6 @@ impl Model {
             duration_ms: self.connected.map(|since| millis(now.saturating_duration_since(since))),
             again: if retries { AgainView::Retry } else { AgainView::No },
         };
-    }
-
-    fn on_again(&mut self, stands: Again) -> Changed {
-        let CallPhase::Ended { again, .. } = &mut self.call.phase else { return Changed::NOTHING };
-        *again = match stands {
-            Again::Possible => AgainView::Ready,
-            Again::Asked => AgainView::Asked,
-            Again::Awaited => AgainView::Awaited,
-            Again::Over => AgainView::No,
-        };
-        Changed::CALL
-    }
-
-    /// The two call one another again.
-    fn begin_again(&mut self) -> Changed {
-        if self.again() == AgainView::No {
-            return Changed::NOTHING;
-        }
-        let LocalView { microphone, camera, .. } = self.call.local;
-        let ConnectionView { relay_only, by_server, .. } = self.connection;
-        self.begin(None, MediaState { microphone, camera }, self.reach);
-        self.set_confidants(relay_only, by_server);
-        self.connection.signaling = SignalingState::Online;
-        self.met_before = true;
-        self.call.phase = CallPhase::Connecting { code: String::new() };
-        Changed::ALL
     }
 
     fn on_place_in_line(&mut self, others: u32) -> Changed {

@@ -1,6 +1,7 @@
 //! What is shown for what the engine says.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 use visavis_engine::DeviceReport;
+use visavis_engine::call::Again;
 use visavis_engine::device::DeviceError;
 
 use super::*;

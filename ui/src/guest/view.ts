@@ -30,7 +30,6 @@ export function idleView(server: string, version: string): AppView {
         localNetwork: false,
         iceServers: [],
         relayOnly: false,
-        byServer: true,
         camera: "default",
         microphone: "default",
         speaker: "default",
