@@ -62,7 +62,7 @@ fn by_coturn_with_a_shared_secret() {
 #[test]
 fn by_coturn_as_the_compose_file_starts_it() {
     let compose = include_str!("../deploy/compose.yaml");
-    let (secret, address) = ("0f1e2d3c4b5a", "127.0.0.1");
+    let (secret, address) = ("0f1e2d3c4b5a69788796a5b4c3d2e1f0", "127.0.0.1");
     let options = compose.lines().filter_map(|line| line.trim().strip_prefix("- ")).filter(|it| it.starts_with("--"));
     let filled = options.map(|option| {
         let name = option.split_once('=').map_or(option, |(name, _)| name);

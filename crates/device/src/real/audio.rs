@@ -116,11 +116,14 @@ fn own_stream<B: Build>(
     reply: &mpsc::Sender<Result<Started<B::End>, DeviceError>>,
     ended: &mpsc::Receiver<()>,
 ) {
+    // The stream is the last to hold on to the connection: cpal's client ends its thread and its socket at the answer to the
+    // stream's end, if nobody else holds on to them by then, and else never.
     let host = own_host();
     let opened = target(&host, B::DIRECTION, wish).and_then(|target| {
         let id = target.id.clone();
         open_target::<B>(target, wish).map(|(stream, started)| (stream, started, id))
     });
+    drop(host);
     let (stream, started, id) = match opened {
         Ok(opened) => opened,
         // Whoever asked may have given up waiting.
