@@ -16,7 +16,7 @@ use visavis_frame::{SAMPLE_RATE_HZ, Timestamp};
 use super::build::{Build, Capturing, Playing, start};
 use super::latency::{self, Stumbles};
 use super::ring::{Health, Watch};
-use super::system::{Direction, Target, has_changed, own_host, target};
+use super::system::{Direction, OwnHost, Target, has_changed, target};
 use crate::error::DeviceError;
 use crate::pacing::MOST_SOUND_AT_ONCE;
 use crate::traits::{Microphone, Speaker};
@@ -116,18 +116,18 @@ fn own_stream<B: Build>(
     reply: &mpsc::Sender<Result<Started<B::End>, DeviceError>>,
     ended: &mpsc::Receiver<()>,
 ) {
-    // The stream is the last to hold on to the connection: cpal's client ends its thread and its socket at the answer to the
-    // stream's end, if nobody else holds on to them by then, and else never.
-    let host = own_host();
+    let host = OwnHost::take();
     let opened = target(&host, B::DIRECTION, wish).and_then(|target| {
         let id = target.id.clone();
         open_target::<B>(target, wish).map(|(stream, started)| (stream, started, id))
     });
-    drop(host);
     let (stream, started, id) = match opened {
         Ok(opened) => opened,
-        // Whoever asked may have given up waiting.
-        Err(error) => return drop(reply.send(Err(error))),
+        Err(error) => {
+            // Whoever asked may have given up waiting.
+            let _ = reply.send(Err(error));
+            return host.put_back();
+        }
     };
     let health = Arc::clone(&started.health);
     if reply.send(Ok(started)).is_ok() {
@@ -138,6 +138,7 @@ fn own_stream<B: Build>(
         }
     }
     drop(stream);
+    host.put_back();
 }
 
 fn open_target<B: Build>(target: Target, wish: Option<&str>) -> Result<(Stream, Started<B::End>), DeviceError> {

@@ -9,6 +9,7 @@
 //! What a speaker plays is no microphone: PulseAudio calls a monitor its default source when nothing else is left, and the
 //! other side would hear itself.
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cpal::traits::{DeviceTrait, HostTrait};
@@ -21,6 +22,8 @@ use crate::list::DeviceInfo;
 /// A connection to the sound server, kept for questions: cpal's client leaves a thread and a socket behind that end only
 /// when the server has something to say to them.
 static ASKING: Mutex<Option<Arc<Host>>> = Mutex::new(None);
+/// Connections whose stream has ended, kept for the next one for the same reason.
+static SPARE: Mutex<Vec<Host>> = Mutex::new(Vec::new());
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
@@ -52,11 +55,41 @@ impl Target {
     }
 }
 
-/// The system's sound, its sound server where one answers, on a connection of its own: cpal's client plays nothing when it
-/// has two streams. May block for seconds.
-pub(super) fn own_host() -> Host {
+/// The system's sound, its sound server where one answers. May block for seconds.
+fn new_host() -> Host {
     alsa::silence();
     cpal::default_host()
+}
+
+fn is_server(host: &Host) -> bool {
+    host.id().name() == "PulseAudio"
+}
+
+/// The same for one stream, on a connection of its own: cpal's client plays nothing when it has two streams at a time.
+pub(super) struct OwnHost(Host);
+
+impl OwnHost {
+    pub(super) fn take() -> Self {
+        let spare = || SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // Those of a server that is gone are of no use.
+        let answering = std::iter::from_fn(spare).find(|host| host.devices().is_ok());
+        Self(answering.unwrap_or_else(new_host))
+    }
+
+    /// The stream has ended.
+    pub(super) fn put_back(self) {
+        if is_server(&self.0) {
+            SPARE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
+        }
+    }
+}
+
+impl Deref for OwnHost {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.0
+    }
 }
 
 /// The same, for questions only.
@@ -65,8 +98,8 @@ fn host() -> Arc<Host> {
     if let Some(host) = kept.filter(|host| host.devices().is_ok()) {
         return host;
     }
-    let host = Arc::new(own_host());
-    let server = (host.id().name() == "PulseAudio").then(|| Arc::clone(&host));
+    let host = Arc::new(new_host());
+    let server = is_server(&host).then(|| Arc::clone(&host));
     *ASKING.lock().unwrap_or_else(PoisonError::into_inner) = server;
     host
 }

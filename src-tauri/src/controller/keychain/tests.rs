@@ -233,8 +233,7 @@ async fn what_a_crash_left_in_the_keychain_is_forgotten_and_nothing_else() {
     let mut file = named("a");
     file["passwordsToForget"] = json!(["a", "b"]);
     let ann = App::with_keychain(&file, &fake).await;
-    ann.until_settled(|_| entries(&fake) == [PASSWORD]).await;
-    assert_eq!(ann.password(), PASSWORD);
+    ann.until_settled(|ann| entries(&fake) == [PASSWORD] && ann.password() == PASSWORD).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
