@@ -19,6 +19,8 @@ use tab::Tab;
 
 /// Far longer than anything here takes; what isn't there by then isn't coming.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// While windows and browsers start, the machine is too busy for the whole picture; it grows by itself afterwards.
+const UNTIL_WHOLE: Duration = Duration::from_secs(180);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// More pictures than a still one could count.
 const MOVING: u64 = 20;
@@ -141,7 +143,8 @@ impl Guest {
     /// order.
     pub async fn sees_the_pattern(&self) -> Result<()> {
         let width = "return document.querySelector('[aria-label=\"The other person\"] video')?.videoWidth";
-        self.until("the whole size", width, json!([]), |width| (*width == 1280).then_some(())).await?;
+        let is_whole = |width: &Value| (*width == 1280).then_some(());
+        self.until_within(UNTIL_WHOLE, "the whole size", width, json!([]), is_whole).await?;
         let (before, _) = self.stamped().await?;
         let (after, psnr_db) = self.stamped().await?;
         ensure!(after.frame > before.frame, "{} came after {}", after.frame, before.frame);
@@ -195,12 +198,23 @@ impl Guest {
     }
 
     async fn until<T>(&self, what: &str, script: &str, args: Value, wanted: impl Fn(&Value) -> Option<T>) -> Result<T> {
+        self.until_within(PATIENCE, what, script, args, wanted).await
+    }
+
+    async fn until_within<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        script: &str,
+        args: Value,
+        wanted: impl Fn(&Value) -> Option<T>,
+    ) -> Result<T> {
         let begin = Instant::now();
         loop {
             if let Some(found) = wanted(&self.run(script, args.clone()).await?) {
                 return Ok(found);
             }
-            if begin.elapsed() > PATIENCE {
+            if begin.elapsed() > patience {
                 let page = self.run("return document.body.innerText", json!([])).await?;
                 bail!("not in time: {what}; the page says {page}");
             }

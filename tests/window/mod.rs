@@ -231,6 +231,18 @@ impl Window {
         }
     }
 
+    /// Waits until the other's picture has this size: while windows start, the machine is too busy for the whole of it.
+    pub async fn watch_until_whole(&self, css: &str, size: (u64, u64)) {
+        let start = Instant::now();
+        loop {
+            let seen = self.watch_picture(css, 10).await;
+            if seen == size {
+                return;
+            }
+            assert!(start.elapsed() < 4 * PATIENCE, "{}'s {css} is {seen:?} and not {size:?}", self.profile);
+        }
+    }
+
     async fn number(&self, css: &str, name: &str) -> u64 {
         self.attribute(css, name).await.and_then(|text| text.parse().ok()).unwrap_or(0)
     }
