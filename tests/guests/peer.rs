@@ -190,12 +190,13 @@ fn samples(path: &Path) -> Result<Vec<f32>> {
     Ok(samples.collect::<Result<_, _>>()?)
 }
 
-/// Half seconds of the pure tone, more than anything else: the beginning, and what was muted, is something else.
+/// From when it is first heard, half seconds of the pure tone, more than anything else: what was muted is something else. How
+/// long a browser takes to come is its own affair.
 fn check_hum(path: &Path) -> Result<()> {
     let samples = samples(path)?;
     let halves =
         samples.chunks_exact(SAMPLE_RATE_HZ as usize / 2).map(|half| sound::tone_purity(half, SAMPLE_RATE_HZ, HUM_HZ));
-    let purities = halves.collect::<Vec<_>>();
+    let purities = halves.skip_while(|purity| *purity <= 0.9).collect::<Vec<_>>();
     let clean = purities.iter().filter(|&&purity| purity > 0.9).count();
     ensure!(clean * 2 > purities.len(), "of {} half seconds {clean} are the tone: {purities:.2?}", purities.len());
     Ok(())
