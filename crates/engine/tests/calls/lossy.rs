@@ -103,7 +103,8 @@ impl Watched {
     }
 
     pub(crate) fn frozen_percent(&self) -> f64 {
-        self.freezes().iter().sum::<f64>() * 100.0 / self.seconds
+        // The sum of nothing is −0.
+        (self.freezes().iter().sum::<f64>() + 0.0) * 100.0 / self.seconds
     }
 
     pub(crate) fn longest_gap(&self) -> f64 {
