@@ -74,6 +74,33 @@ fn where_nobody_is_found_the_code_says_where() {
     }
 }
 
+/// Neither datagrams nor a relay: the two speak over a stream (RFC 6544), which either of them may open.
+#[test]
+fn where_no_datagram_passes_a_stream_does() {
+    for (tag, addresses, shut) in
+        [("t", Addresses::V4, false), ("u", Addresses::V6, false), ("w", Addresses::Both, true)]
+    {
+        let Some(bridge) = Bridge::build(tag, addresses) else { return };
+        bridge.drop_datagrams();
+        if shut {
+            bridge.take_no_streams(Machine::Bob);
+        }
+        let ann = bridge.cli(Machine::Ann, &["create"], &[]);
+        let code = state(&ann, "waiting")["code"].as_str().unwrap().to_owned();
+        let bob = bridge.cli(Machine::Bob, &["join", &code], &[]);
+        for peer in [&ann, &bob] {
+            state(peer, "connected");
+            let stats = peer.event("stats", |event| event["stats"]["inbound"]["framesDecoded"].as_u64() > Some(15));
+            let path = &stats["stats"]["path"];
+            assert_eq!(
+                (&path["local"]["protocol"], &path["remote"]["protocol"]),
+                (&"tcp".into(), &"tcp".into()),
+                "{path}"
+            );
+        }
+    }
+}
+
 /// Somebody announces calls at ports where nobody listens. The call comes about all the same.
 #[test]
 fn lies_cost_time_and_nothing_else() {

@@ -83,6 +83,7 @@ replays!(
     congestion,
     relay,
     stun_stream,
+    ice_tcp,
     rooms,
     tokens,
     client,

@@ -136,6 +136,34 @@ impl Bridge {
         }
     }
 
+    /// No datagram gets from one machine to another, but for those by which they find each other.
+    pub fn drop_datagrams(&self) {
+        for machine in Machine::ALL {
+            self.rules(
+                machine,
+                "table inet streams {
+                    chain in {
+                        type filter hook input priority filter
+                        iifname \"e0\" udp dport != 5353 drop
+                    }
+                }\n",
+            );
+        }
+    }
+
+    /// Nobody opens a stream to this machine.
+    pub fn take_no_streams(&self, machine: Machine) {
+        self.rules(
+            machine,
+            "table inet shut {
+                chain in {
+                    type filter hook input priority filter
+                    iifname \"e0\" tcp flags & (syn | ack) == syn drop
+                }
+            }\n",
+        );
+    }
+
     /// Rules for one machine.
     pub fn rules(&self, machine: Machine, rules: &str) {
         let space = self.space(machine.name());

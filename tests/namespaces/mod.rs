@@ -302,7 +302,7 @@ impl World {
         Listener::start(Path::new("/run/netns").join(self.space("net")), LISTENING, SIGNALING)
     }
 
-    /// Counts from now on what leaves this home's machine over UDP: to the relay, and to anywhere else.
+    /// Counts from now on what leaves this home's machine: over UDP to the relay, and over UDP and TCP to anywhere but the server.
     pub fn count_packets(&self, home: Home) {
         let rules = format!(
             "table ip watch {{
@@ -311,7 +311,8 @@ impl World {
                 chain out {{
                     type filter hook output priority filter
                     oifname \"lo\" accept
-                    meta l4proto != udp accept
+                    meta l4proto != {{ tcp, udp }} accept
+                    ip daddr {SERVER} tcp dport 7880-7881 accept
                     ip daddr {SERVER} udp dport 3478 counter name relay accept
                     counter name elsewhere
                 }}

@@ -50,8 +50,8 @@ cmd_fuzz() {
   [ "$(rustc -vV | sed -n 's/host: //p')" = "$FUZZ_TRIPLE" ] || give_up "./dev fuzz runs on $FUZZ_TRIPLE only."
   fuzz_build
   FUZZ_PROGRAM=${CARGO_TARGET_DIR:-target}/$FUZZ_TRIPLE/fuzz/visavis-fuzz
-  # Asked for no target it names those that there are.
-  listed=$(FUZZ_TARGET='' "$FUZZ_PROGRAM" 2>&1 || true)
+  # Asked for no target it names those that there are; libFuzzer misses its sanitizers aloud before that.
+  listed=$(FUZZ_TARGET='' "$FUZZ_PROGRAM" 2>&1 | grep -v '^WARNING: ' || true)
   echo '| target       |      runs |  runs/s | corpus | CPU-minutes | crash |'
   echo '| ------------ | --------: | ------: | -----: | ----------: | ----- |'
   while read -r name max_len; do

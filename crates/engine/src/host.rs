@@ -13,7 +13,7 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{Either, Shared, pending, select};
 use visavis_frame::Timestamp;
-use visavis_transport::StreamDialer;
+use visavis_transport::Streams;
 use visavis_transport::runtime::Runtime;
 
 use crate::devices::{DeviceOpener, SystemDevices};
@@ -42,7 +42,7 @@ pub struct Host {
     runtime: Arc<dyn Runtime>,
     threads: Arc<dyn MediaThreads>,
     devices: Arc<dyn DeviceOpener>,
-    streams: Option<Arc<dyn StreamDialer>>,
+    streams: Option<Arc<dyn Streams>>,
     zero: Instant,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Debug for Host {
 }
 
 impl Host {
-    /// A host of these parts, with the system's devices and no streams to relays. Media time starts now.
+    /// A host of these parts, with the system's devices and no streams. Media time starts now.
     #[must_use]
     pub fn new(runtime: Arc<dyn Runtime>, threads: Arc<dyn MediaThreads>) -> Self {
         let zero = runtime.now();
@@ -82,8 +82,8 @@ impl Host {
         Arc::clone(&self.devices)
     }
 
-    /// What opens streams to relays.
-    pub(crate) fn streams(&self) -> Option<Arc<dyn StreamDialer>> {
+    /// What opens and takes streams.
+    pub(crate) fn streams(&self) -> Option<Arc<dyn Streams>> {
         self.streams.clone()
     }
 

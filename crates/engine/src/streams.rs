@@ -1,5 +1,6 @@
-//! Streams to relays: TCP from one of our addresses, and TLS over it where the relay's URL says `turns:` (RFC 8656, section
-//! 3.1). The certificate has to be good for the name in that URL, by the system's roots.
+//! Streams of this system: to relays, TCP from one of our addresses, and TLS over it where the relay's URL says `turns:` (RFC
+//! 8656, section 3.1), where the certificate has to be good for the name in that URL, by the system's roots; and to the other
+//! side and from it, TCP alone (RFC 6544).
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -9,11 +10,11 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConfig, Error};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_util::compat::{TokioAsyncReadCompatExt as _, TokioAsyncWriteCompatExt as _};
-use visavis_transport::{Dialing, Stream, StreamDialer, StreamServer};
+use visavis_transport::{Accepting, Dialing, Stream, StreamListener, StreamServer, Streams};
 
 use crate::{tls, words};
 
@@ -26,14 +27,50 @@ const MOST_ADDRESSES: usize = 3;
 /// What the system may hold back for a slow path, bytes: a quarter of a second of video. Its own choice grows to seconds, and
 /// packets that old are of no use to anybody.
 const SEND_BUFFER: u32 = 64 * 1024;
+/// Streams that the system keeps until they are taken. The other side opens one, or one from each of its addresses.
+const BACKLOG: u32 = 16;
 
 /// Streams of this system.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SystemStreams;
 
-impl StreamDialer for SystemStreams {
+impl Streams for SystemStreams {
     fn dial(&self, from: IpAddr, server: StreamServer) -> Dialing {
         Box::pin(dial(Some(from), server, tls::system_trust))
+    }
+
+    fn dial_peer(&self, from: IpAddr, to: SocketAddr) -> Dialing {
+        Box::pin(async move { Ok(split(connect_to(Some(from), to).await?)) })
+    }
+
+    fn listen(&self, on: IpAddr) -> io::Result<Box<dyn StreamListener>> {
+        let socket = if on.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // Streams that are accepted have it from here.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        socket.bind(SocketAddr::new(on, 0))?;
+        let listener = socket.listen(BACKLOG)?;
+        let local = listener.local_addr()?;
+        Ok(Box::new(Port { listener, local }))
+    }
+}
+
+/// An open port.
+struct Port {
+    listener: TcpListener,
+    local: SocketAddr,
+}
+
+impl StreamListener for Port {
+    fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn accept(&mut self) -> Accepting<'_> {
+        Box::pin(async {
+            let (stream, from) = self.listener.accept().await?;
+            stream.set_nodelay(true)?;
+            Ok((split(stream), from))
+        })
     }
 }
 

@@ -6,6 +6,7 @@ pub mod channel_data;
 pub mod client;
 pub mod framing;
 pub mod message;
+pub mod prefixed;
 pub mod url;
 
 use md5::{Digest as _, Md5};

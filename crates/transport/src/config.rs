@@ -11,7 +11,8 @@ use webrtc::peer_connection::{RTCConfiguration, RTCConfigurationBuilder, RTCIceS
 
 use crate::certificate::Certificate;
 use crate::error::TransportError;
-use crate::relays::{Relays, StreamDialer};
+use crate::relays::Relays;
+use crate::streams::Streams;
 
 /// How a connection reaches the network.
 #[derive(Clone, Debug)]
@@ -24,8 +25,8 @@ pub struct TransportConfig {
     pub bind: Vec<IpAddr>,
     /// The certificate to show; none: a new one.
     pub certificate: Option<Certificate>,
-    /// Opens streams to relays over TCP and TLS; none: those are left out.
-    pub streams: Option<Arc<dyn StreamDialer>>,
+    /// Opens streams to relays over TCP and TLS and to the other side (RFC 6544); none: datagrams alone.
+    pub streams: Option<Arc<dyn Streams>>,
     /// Between what the rate of all that is sent moves, headers included, and where it begins.
     pub rates: Limits,
     /// What video may be coded with, both ways, the one to prefer first.

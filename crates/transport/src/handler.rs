@@ -16,6 +16,7 @@ use webrtc::peer_connection::{
 
 use crate::control;
 use crate::event::{Candidate, PeerState, TransportEvent};
+use crate::ice_tcp::IceTcp;
 use crate::privacy::Privacy;
 use crate::queue::{PacketSink, ReceivedPacket};
 use crate::shared::Shared;
@@ -23,17 +24,21 @@ use crate::shared::Shared;
 pub(crate) struct Handler {
     pub(crate) shared: Arc<Shared>,
     pub(crate) privacy: Arc<Privacy>,
+    pub(crate) ice_tcp: Arc<IceTcp>,
 }
 
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
         let Ok(init) = event.candidate.to_json() else { return };
-        let Some(candidate) = self.privacy.candidate(init.candidate) else { return };
-        // All media share one path, which belongs to the first section; its mid is the other side's to choose.
-        let candidate =
-            Candidate { candidate, sdp_mid: None, sdp_mline_index: Some(0), username_fragment: init.username_fragment };
-        self.shared.emit(TransportEvent::Candidate(candidate));
+        let over_tcp = self.ice_tcp.beside(&init.candidate);
+        for line in [Some(init.candidate), over_tcp].into_iter().flatten() {
+            let Some(candidate) = self.privacy.candidate(line) else { continue };
+            // All media share one path, which belongs to the first section; its mid is the other side's to choose.
+            let username_fragment = init.username_fragment.clone();
+            let candidate = Candidate { candidate, sdp_mid: None, sdp_mline_index: Some(0), username_fragment };
+            self.shared.emit(TransportEvent::Candidate(candidate));
+        }
     }
 
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
@@ -51,6 +56,7 @@ impl PeerConnectionEventHandler for Handler {
             RTCPeerConnectionState::Connecting => PeerState::Connecting,
             RTCPeerConnectionState::Connected => {
                 self.privacy.connected();
+                self.ice_tcp.close_ports();
                 PeerState::Connected
             }
             RTCPeerConnectionState::Disconnected => PeerState::Disconnected,

@@ -19,6 +19,7 @@ mod event;
 mod feedback;
 mod handler;
 mod handshake;
+mod ice_tcp;
 mod interfaces;
 mod media;
 mod outlook;
@@ -33,6 +34,7 @@ mod sdp;
 mod send;
 mod shared;
 mod stats;
+mod streams;
 
 use std::sync::Arc;
 
@@ -50,8 +52,9 @@ pub use interfaces::local_addresses;
 pub use media::MediaSender;
 pub use outlook::SendOutlook;
 pub use queue::{MediaSinks, MediaSources, PacketSink, PacketSource, ReceivedPacket, media_queues, packet_queue};
-pub use relays::{Dialing, ServerReport, Standing, Stream, StreamDialer, StreamServer};
+pub use relays::{ServerReport, Standing};
 pub use stats::{CandidateEnd, MediaStats, SelectedPair, TransportStats};
+pub use streams::{Accepting, Dialing, Stream, StreamListener, StreamServer, Streams};
 
 /// The real runtime: system clock and sockets. Whoever drives it must be inside a Tokio runtime.
 #[must_use]

@@ -1,5 +1,5 @@
 //! The given runtime, with a driver that doesn't oversleep while it connects and sockets that keep the handshake going
-//! ([`crate::handshake`]) and have relays over streams behind them ([`crate::relays`]).
+//! ([`crate::handshake`]) and have streams behind them: to relays ([`crate::relays`]) and to the other side ([`crate::ice_tcp`]).
 //!
 //! The library's driver flushes its writes, then collects events, then sleeps until its next timer. What an event made
 //! it write, above all the first SCTP packets once DTLS is up, waits for that timer: 400 ms in a call that could be up
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use webrtc::runtime::{AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime};
 
 use crate::handshake::Answered;
+use crate::ice_tcp::IceTcp;
 use crate::relays::Relays;
 
 const LONGEST_NAP: Duration = Duration::from_millis(5);
@@ -26,11 +27,12 @@ pub(crate) struct PacedRuntime {
     hurry_until: Mutex<Option<Instant>>,
     answered: Answered,
     relays: Arc<Relays>,
+    ice_tcp: Arc<IceTcp>,
 }
 
 impl PacedRuntime {
-    pub(crate) fn new(inner: Arc<dyn Runtime>, relays: Arc<Relays>) -> Self {
-        Self { inner, hurry_until: Mutex::new(None), answered: Answered::default(), relays }
+    pub(crate) fn new(inner: Arc<dyn Runtime>, relays: Arc<Relays>, ice_tcp: Arc<IceTcp>) -> Self {
+        Self { inner, hurry_until: Mutex::new(None), answered: Answered::default(), relays, ice_tcp }
     }
 
     /// Only naps for so long.
@@ -62,6 +64,7 @@ impl Runtime for PacedRuntime {
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let socket = self.relays.guard(self.inner.wrap_udp_socket(socket)?, Arc::clone(&self.inner))?;
+        let socket = self.ice_tcp.guard(socket, Arc::clone(&self.inner))?;
         Ok(self.answered.guard(socket, Arc::clone(&self.inner)))
     }
 

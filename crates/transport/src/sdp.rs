@@ -4,6 +4,7 @@
 //! looked for here: after a refusal the connection is as it was.
 
 use rtc::ice::candidate::unmarshal_candidate;
+use rtc::ice::tcp_type::TcpType;
 use rtc::sdp::description::common::Attribute;
 use rtc::sdp::description::media::MediaDescription;
 use rtc::sdp::description::session::SessionDescription;
@@ -169,7 +170,9 @@ fn check_section(media: &MediaDescription) -> Result<(), TransportError> {
 pub(crate) enum CandidateUse {
     /// It is an address to try.
     Try,
-    /// It is none for us: the end of the list, a name that browsers put in an address's place, or one over TCP.
+    /// It is a port for streams (RFC 6544).
+    OverTcp,
+    /// It is none for us: the end of the list, a name that browsers put in an address's place, or an end that only dials.
     Skip,
 }
 
@@ -199,9 +202,12 @@ fn check_candidate_line(line: &str) -> Result<CandidateUse, TransportError> {
         Ok(_) => {}
     }
     let candidate = unmarshal_candidate(line).map_err(|error| TransportError::BadCandidate(error.to_string()))?;
-    // ICE over TCP (RFC 6544) isn't spoken here. The library would open a connection all the same, past relay-only and to
-    // whatever address and port the other side names.
-    if candidate.network_type().is_tcp() { Ok(CandidateUse::Skip) } else { Ok(CandidateUse::Try) }
+    // The library must see none of those over TCP: it would open a connection, past relay-only and to whatever address and
+    // port the other side names.
+    if !candidate.network_type().is_tcp() {
+        return Ok(CandidateUse::Try);
+    }
+    Ok(if candidate.tcp_type() == TcpType::Passive { CandidateUse::OverTcp } else { CandidateUse::Skip })
 }
 
 #[cfg(test)]

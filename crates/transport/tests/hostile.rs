@@ -112,7 +112,7 @@ async fn senseless_candidates_are_refused_and_the_call_comes_up() {
     a.until_control_open().await;
 }
 
-/// Who is dialled sees from where: that would show what relay-only hides, and knock at any port that the other side names.
+/// The library dials nobody by itself: that would show what relay-only hides, and knock at any port that the other side names.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_dialled_over_tcp() {
     let (mut a, mut b) = (Side::new().await, Side::new().await);

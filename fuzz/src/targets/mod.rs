@@ -29,6 +29,7 @@ pub(crate) const ALL: &[Target] = &[
     Target { name: "congestion", run: congestion::congestion, max_len: 8 * KIB },
     Target { name: "relay", run: relay::relay, max_len: 4 * KIB },
     Target { name: "stun-stream", run: stun::stream, max_len: 4 * KIB },
+    Target { name: "ice-tcp", run: stun::lengths, max_len: 4 * KIB },
     Target { name: "rooms", run: signaling::rooms, max_len: 8 * KIB },
     Target { name: "tokens", run: signaling::tokens, max_len: KIB },
     Target { name: "client", run: signaling::client, max_len: 8 * KIB },

@@ -1,7 +1,8 @@
-//! STUN and TURN on a stream, as a relay's clients and a relay itself send it: cut anyhow, or not what it should be.
+//! What is spoken on streams, cut anyhow, or not what it should be: STUN and TURN as a relay's clients and a relay itself send it,
+//! and ICE over TCP.
 
 use visavis_stun::framing::{Frames, write};
-use visavis_stun::{Message, attribute, channel_data};
+use visavis_stun::{Message, attribute, channel_data, prefixed};
 
 use crate::Bytes;
 
@@ -42,4 +43,24 @@ fn read(frame: &[u8]) {
         let _ = (message.error_code(), message.is_signed_with(b"key"), message.unknown(&[]));
         let _ = (message.address(attribute::XOR_PEER_ADDRESS), message.text(attribute::NONCE));
     }
+}
+
+/// Datagrams with their lengths before them, in pieces. They go back onto a stream, and come out the same.
+pub(crate) fn lengths(data: &[u8]) {
+    let mut input = Bytes::new(data);
+    let (mut cut, mut again, mut expected) = (prefixed::Prefixed::default(), Vec::new(), Vec::new());
+    while !input.is_empty() {
+        cut.push(input.chunk());
+        while let Some(datagram) = cut.next_datagram() {
+            assert!(prefixed::write(datagram, &mut again), "a datagram can't go back onto a stream");
+            expected.push(datagram.to_vec());
+            read(datagram);
+        }
+    }
+    let mut cut = prefixed::Prefixed::default();
+    cut.push(&again);
+    for datagram in &expected {
+        assert_eq!(cut.next_datagram(), Some(datagram.as_slice()));
+    }
+    assert_eq!(cut.next_datagram(), None);
 }

@@ -22,6 +22,7 @@ use crate::error::{TransportError, stopped};
 use crate::event::{PeerState, TransportEvent};
 use crate::feedback::{self, VideoSsrcs};
 use crate::handler::Handler;
+use crate::ice_tcp::IceTcp;
 use crate::interfaces::LocalAddresses;
 use crate::media::{self, MediaSender, Outgoing};
 use crate::pace::PacedRuntime;
@@ -40,6 +41,7 @@ pub struct Transport {
     shared: Arc<Shared>,
     privacy: Arc<Privacy>,
     relays: Arc<Relays>,
+    ice_tcp: Arc<IceTcp>,
     fingerprint: Fingerprint,
     media: MediaSender,
     video_sender: Arc<dyn RtpSender>,
@@ -63,7 +65,8 @@ impl Transport {
     ) -> Result<Self, TransportError> {
         let certificate = config.certificate.clone().map_or_else(Certificate::generate, Ok)?;
         let relays = Relays::new(config.streams.clone());
-        let pace = Arc::new(PacedRuntime::new(runtime, Arc::clone(&relays)));
+        let ice_tcp = IceTcp::new(config.streams.clone().filter(|_| !config.relay_only));
+        let pace = Arc::new(PacedRuntime::new(runtime, Arc::clone(&relays), Arc::clone(&ice_tcp)));
         let runtime: Arc<dyn Runtime> = Arc::clone(&pace) as _;
         let shared = Shared::new(Arc::clone(&runtime), pace, media, events);
         let repairs = config.forward_error_correction;
@@ -78,14 +81,15 @@ impl Transport {
             audio.ssrc(),
         )?;
         let privacy = Arc::new(Privacy::new(&config));
-        let handler = Arc::new(Handler { shared: Arc::clone(&shared), privacy: Arc::clone(&privacy) });
+        let handler =
+            Handler { shared: Arc::clone(&shared), privacy: Arc::clone(&privacy), ice_tcp: Arc::clone(&ice_tcp) };
         let pc = PeerConnectionBuilder::new()
             .with_configuration(config.to_rtc(&certificate, &relays)?)
             .with_setting_engine(settings())
             .with_media_engine(engine)
             .with_interceptor_registry(registry)
             .with_runtime(runtime)
-            .with_handler(handler)
+            .with_handler(Arc::new(handler))
             .with_udp_addrs(vec![LocalAddresses(config.bind.clone())])
             .build()
             .await
@@ -107,6 +111,7 @@ impl Transport {
             shared,
             privacy,
             relays,
+            ice_tcp,
             fingerprint,
             media,
             video_sender,
@@ -189,6 +194,7 @@ impl Transport {
         stats.servers = self.relays.reports(&self.shared.runtime);
         if let Some(pair) = &mut stats.pair {
             pair.local.relay_protocol = stats::relay_protocol(&pair.local, &stats.servers);
+            self.ice_tcp.tell(pair);
         }
         stats.video_codec = self.media.video_codec();
         stats

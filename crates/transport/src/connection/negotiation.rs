@@ -14,6 +14,7 @@ use super::Transport;
 use crate::control;
 use crate::error::{TransportError, stopped};
 use crate::event::{Candidate, TransportEvent};
+use crate::ice_tcp;
 use crate::media;
 use crate::sdp::{self, CandidateUse};
 
@@ -28,7 +29,7 @@ pub(super) struct Negotiation {
     /// The offer of ours that waits for its answer.
     offered: Option<String>,
     /// Candidates that came before the description that they belong to.
-    early: Vec<Candidate>,
+    early: Vec<(Candidate, CandidateUse)>,
     /// How many were taken since the last description.
     taken: usize,
     described: bool,
@@ -159,8 +160,8 @@ impl Transport {
         self.shared.pace.hurry(CONNECTING);
         negotiation.described = true;
         negotiation.taken = 0;
-        for candidate in std::mem::take(&mut negotiation.early) {
-            if let Err(error) = self.take_candidate(negotiation, candidate).await {
+        for (candidate, taken_as) in std::mem::take(&mut negotiation.early) {
+            if let Err(error) = self.take_candidate(negotiation, candidate, taken_as).await {
                 tracing::warn!(%error, "an early candidate was refused");
             }
         }
@@ -224,33 +225,71 @@ impl Transport {
     /// # Errors
     /// [`TransportError::BadCandidate`] when it isn't one, [`TransportError::TooLarge`] when there are too many.
     pub async fn add_candidate(&self, candidate: Candidate) -> Result<(), TransportError> {
-        if sdp::check_candidate(&candidate)? == CandidateUse::Skip {
+        let taken_as = sdp::check_candidate(&candidate)?;
+        if taken_as == CandidateUse::Skip {
             return Ok(());
         }
         let mut negotiation = self.negotiation.lock().await;
         if negotiation.described {
-            return self.take_candidate(&mut negotiation, candidate).await;
+            return self.take_candidate(&mut negotiation, candidate, taken_as).await;
         }
         if negotiation.early.len() >= MAX_REMOTE_CANDIDATES {
             return Err(TransportError::TooLarge { what: "the number of candidates", limit: MAX_REMOTE_CANDIDATES });
         }
-        negotiation.early.push(candidate);
+        negotiation.early.push((candidate, taken_as));
         Ok(())
     }
 
-    async fn take_candidate(&self, negotiation: &mut Negotiation, candidate: Candidate) -> Result<(), TransportError> {
+    async fn take_candidate(
+        &self,
+        negotiation: &mut Negotiation,
+        candidate: Candidate,
+        taken_as: CandidateUse,
+    ) -> Result<(), TransportError> {
         if negotiation.taken >= MAX_REMOTE_CANDIDATES {
             return Err(TransportError::TooLarge { what: "the number of candidates", limit: MAX_REMOTE_CANDIDATES });
         }
         negotiation.taken += 1;
-        let init = RTCIceCandidateInit {
-            candidate: candidate.candidate,
-            sdp_mid: candidate.sdp_mid,
-            sdp_mline_index: candidate.sdp_mline_index,
-            username_fragment: candidate.username_fragment,
-            url: None,
+        match taken_as {
+            CandidateUse::Skip => Ok(()),
+            CandidateUse::Try => {
+                let taken = self.pc.add_ice_candidate(for_library(candidate)).await;
+                taken.map_err(|error| TransportError::BadCandidate(error.to_string()))
+            }
+            CandidateUse::OverTcp => {
+                self.try_over_tcp(candidate);
+                Ok(())
+            }
+        }
+    }
+
+    /// Tries a stream once datagrams have had their time.
+    fn try_over_tcp(&self, candidate: Candidate) {
+        let Some(line) = self.ice_tcp.for_library(&candidate.candidate) else { return };
+        let candidate = for_library(Candidate { candidate: line, ..candidate });
+        let (pc, shared) = (Arc::downgrade(&self.pc), Arc::downgrade(&self.shared));
+        let waiting = self.shared.runtime.sleep(ice_tcp::HEAD_START);
+        let late = async move {
+            waiting.await;
+            let (Some(pc), Some(shared)) = (pc.upgrade(), shared.upgrade()) else { return };
+            if !shared.is_connected()
+                && !shared.is_closing()
+                && let Err(error) = pc.add_ice_candidate(candidate).await
+            {
+                tracing::debug!(%error, "a candidate over TCP was refused");
+            }
         };
-        self.pc.add_ice_candidate(init).await.map_err(|error| TransportError::BadCandidate(error.to_string()))
+        self.shared.runtime.spawn(Box::pin(late)).detach();
+    }
+}
+
+fn for_library(candidate: Candidate) -> RTCIceCandidateInit {
+    RTCIceCandidateInit {
+        candidate: candidate.candidate,
+        sdp_mid: candidate.sdp_mid,
+        sdp_mline_index: candidate.sdp_mline_index,
+        username_fragment: candidate.username_fragment,
+        url: None,
     }
 }
 

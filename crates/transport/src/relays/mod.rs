@@ -14,16 +14,12 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Debug;
-use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use futures::io::{AsyncRead, AsyncWrite};
 use visavis_call::Obstacle;
 use visavis_stun::{Carrier, ServerUrl, Service};
 use webrtc::runtime::{AsyncUdpSocket, Runtime};
@@ -31,56 +27,23 @@ use webrtc::runtime::{AsyncUdpSocket, Runtime};
 pub use ledger::{ServerReport, Standing};
 
 use self::ledger::Ledger;
+use crate::streams::Streams;
 
 /// What a relay over UDP is given before one over a stream is tried too, and each stream before the next.
 const HEAD_START: Duration = Duration::from_millis(300);
 /// A resolver that is silent must not hold up everything else: the library waits for it before all its other work.
 const RESOLVING: Duration = Duration::from_secs(3);
 
-/// Where a stream to a relay leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamServer {
-    /// A name or an address.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-    /// Whether over TLS, where the certificate must be good for `host`.
-    pub tls: bool,
-}
-
-/// An open stream.
-pub struct Stream {
-    /// What comes.
-    pub reader: Box<dyn AsyncRead + Send + Unpin>,
-    /// What goes.
-    pub writer: Box<dyn AsyncWrite + Send + Unpin>,
-}
-
-impl Debug for Stream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Stream")
-    }
-}
-
-/// A stream that is being opened.
-pub type Dialing = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
-
-/// Opens streams to relays.
-pub trait StreamDialer: Send + Sync + Debug {
-    /// Opens one from this address of ours. An error says in plain words what is wrong with the server.
-    fn dial(&self, from: IpAddr, server: StreamServer) -> Dialing;
-}
-
 /// The STUN and TURN servers of one connection.
 #[derive(Debug)]
 pub(crate) struct Relays {
-    dialer: Option<Arc<dyn StreamDialer>>,
+    streams: Option<Arc<dyn Streams>>,
     ledger: Mutex<Ledger>,
 }
 
 impl Relays {
-    pub(crate) fn new(dialer: Option<Arc<dyn StreamDialer>>) -> Arc<Self> {
-        Arc::new(Self { dialer, ledger: Mutex::default() })
+    pub(crate) fn new(streams: Option<Arc<dyn Streams>>) -> Arc<Self> {
+        Arc::new(Self { streams, ledger: Mutex::default() })
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -97,7 +60,7 @@ impl Relays {
             // The address that a stream comes from is no candidate for datagrams.
             (Service::Stun, Carrier::Tcp | Carrier::Tls) => None,
             (Service::Turn, Carrier::Tcp | Carrier::Tls) => {
-                self.dialer.as_ref()?;
+                self.streams.as_ref()?;
                 let host = stand_in::name(self.ledger().number(url)?);
                 Some(format!("turn:{host}:{}?transport=udp", url.port))
             }

@@ -14,7 +14,8 @@ use visavis_stun::{Carrier, Class, Message, TransactionId};
 use webrtc::runtime::Runtime;
 
 use super::ledger::{Destination, Standing};
-use super::{HEAD_START, Relays, Stream, StreamServer};
+use super::{HEAD_START, Relays};
+use crate::streams::{Stream, StreamServer};
 
 /// Datagrams that wait for a slow stream, a quarter of a second of video. More are dropped, as a full queue on a path of
 /// datagrams would: the sender has to see that it is too fast.
@@ -120,9 +121,9 @@ impl Task {
             return Err(Standing::Unasked);
         }
         let url = self.relays.ledger().url(self.number).cloned().ok_or_else(|| failed("it is unknown"))?;
-        let dialer = self.relays.dialer.as_ref().ok_or_else(|| failed("streams can't be opened here"))?;
+        let streams = self.relays.streams.as_ref().ok_or_else(|| failed("streams can't be opened here"))?;
         let server = StreamServer { host: url.host, port: url.port, tls: url.carrier == Carrier::Tls };
-        let (dialing, late) = (dialer.dial(self.local.ip(), server), self.runtime.sleep(DIALING));
+        let (dialing, late) = (streams.dial(self.local.ip(), server), self.runtime.sleep(DIALING));
         match select(dialing, late).await {
             Either::Left((Ok(stream), _)) => Ok(stream),
             Either::Left((Err(error), _)) if error.kind() == io::ErrorKind::TimedOut => Err(Standing::Silent),

@@ -71,7 +71,7 @@ struct Dialer {
     heard: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-impl StreamDialer for Dialer {
+impl Streams for Dialer {
     fn dial(&self, _: IpAddr, server: StreamServer) -> Dialing {
         self.dialed.lock().unwrap().push((self.runtime.now(), server));
         if self.temper == Temper::Unreachable {
