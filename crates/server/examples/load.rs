@@ -21,12 +21,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
-use visavis_server::relay::Secret;
 use visavis_signaling::Nameplate;
 use visavis_signaling::message::{ClientMessage, ICE_SERVERS, IceServer, ServerMessage};
 use visavis_stun::{Builder, Class, Message, attribute, channel_data, long_term_key, method};
 
-const SECRET: &str = "a secret of both relays";
+/// Of coturn, and its URL: where it is doesn't matter to who only wants its credentials.
+const SECRET: &str = "a secret of coturn's";
+const COTURN: &str = "turn:127.0.0.1:1";
 /// Where relayed packets end: never an address of the relay itself.
 const PEER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// Of a video packet.
@@ -216,6 +217,17 @@ async fn met(server: SocketAddr, source: usize) -> anyhow::Result<[Socket; 2]> {
     Ok([creator, joiner])
 }
 
+async fn confirm(pair: [&mut Socket; 2]) -> anyhow::Result<()> {
+    let [one, other] = pair;
+    for socket in [&mut *one, &mut *other] {
+        say(socket, &ClientMessage::Confirmed { exchange: 1 }).await?;
+    }
+    for socket in [one, other] {
+        until(socket, |message| matches!(message, ServerMessage::Confirmed { .. })).await?;
+    }
+    Ok(())
+}
+
 /// A whole introduction: both connect, exchange what a call exchanges, confirm and leave.
 async fn join(server: SocketAddr, source: usize) -> anyhow::Result<()> {
     let [mut creator, mut joiner] = met(server, source).await?;
@@ -228,12 +240,7 @@ async fn join(server: SocketAddr, source: usize) -> anyhow::Result<()> {
             say(to, &ClientMessage::Ack { exchange: 1, seq }).await?;
         }
     }
-    for socket in [&mut creator, &mut joiner] {
-        say(socket, &ClientMessage::Confirmed { exchange: 1 }).await?;
-    }
-    for socket in [&mut creator, &mut joiner] {
-        until(socket, |message| matches!(message, ServerMessage::Confirmed { .. })).await?;
-    }
+    confirm([&mut creator, &mut joiner]).await?;
     say(&mut creator, &ClientMessage::Leave { reason: "hung-up".into() }).await?;
     until(&mut joiner, |message| matches!(message, ServerMessage::PeerLeft { .. })).await?;
     say(&mut joiner, &ClientMessage::Leave { reason: "hung-up".into() }).await
@@ -349,16 +356,16 @@ async fn relay(packets: usize) -> anyhow::Result<()> {
     let listen = ours.to_string();
     let flags =
         ["--turn-public-address", "127.0.0.1", "--stun-turn-listen", &listen, "--turn-allow-peers", "127.0.0.0/8"];
-    let rate = ["--turn-max-kbps", "10000000", "--turn-secret", SECRET, "--ice-urls", "turn:127.0.0.1:1"];
+    let rate = ["--turn-max-kbps", "10000000", "--turn-secret", SECRET, "--ice-urls", COTURN];
     let (process, address) = server(&[&flags[..], &rate[..]].concat()).await?;
     let [mut creator, mut joiner] = met(address, 1).await?;
-    let mut credentials = Vec::new();
-    for socket in [&mut creator, &mut joiner] {
-        let told = until(socket, |message| matches!(message, ServerMessage::IceServers { .. })).await?;
-        let ServerMessage::IceServers { servers, .. } = told else { bail!("no servers") };
-        credentials.extend(servers.into_iter().find(|server| !server.username.is_empty()));
-    }
-    let credential = credentials.first().context("no credential")?;
+    let told = until(&mut creator, |message| matches!(message, ServerMessage::IceServers { .. })).await?;
+    let ServerMessage::IceServers { servers, .. } = told else { bail!("no servers") };
+    confirm([&mut creator, &mut joiner]).await?;
+    let credential = |is_coturn: bool| {
+        let of_that = |server: &&IceServer| (server.urls == [COTURN]) == is_coturn && !server.username.is_empty();
+        servers.iter().find(of_that).context("no credential")
+    };
     let mut coturn = Command::new("turnserver");
     coturn.args(["-n", "--use-auth-secret", "--static-auth-secret", SECRET, "--realm", "visavis", "--no-cli"]);
     coturn.args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1", "--allow-loopback-peers"]);
@@ -368,9 +375,8 @@ async fn relay(packets: usize) -> anyhow::Result<()> {
     coturn.arg("--userdb").arg(folder.path().join("db"));
     let coturn = Process::start(coturn)?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    ensure!(Secret::new(SECRET).password(&credential.username) == credential.credential, "another secret");
-    let ours = Relayed::new(process, ours, credential).context("ours")?;
-    let theirs = Relayed::new(coturn, theirs, credential).context("coturn")?;
+    let ours = Relayed::new(process, ours, credential(false)?).context("ours")?;
+    let theirs = Relayed::new(coturn, theirs, credential(true)?).context("coturn")?;
     for round in 1..=3 {
         let (us, them) = (relay_through(&ours, packets)?, relay_through(&theirs, packets)?);
         println!(

@@ -45,7 +45,7 @@ use hub::HubHandle;
 use journal::Journal;
 use listen::{Connections, Door};
 pub use pages::Pages;
-use relay::{Cidr, IceConfig, Issuer, LiveMeetings, Relay, RelayConfig, RelayGauge, Secret};
+use relay::{Cidr, IceConfig, Issuer, LiveMeetings, Relay, RelayConfig, RelayGauge, Secret, Servers};
 use together::Together;
 use tracing::info;
 pub use visavis_signaling::DEFAULT_PORT;
@@ -388,10 +388,8 @@ const fn over_tls(_: &Config, _: u16) -> Option<String> {
 
 /// Our own relay, if one is wanted, and who hands out servers, if there are any.
 fn start_relay(config: &Config, port: u16) -> Result<(Option<Relay>, Option<Issuer>), ServerError> {
-    let secret = match config.ice.secret.clone() {
-        Some(secret) => secret,
-        None => Secret::new(key::random()?),
-    };
+    // Whoever knows the secret of the others lets all who have a good password relay. That for ours is good with nobody else.
+    let secret = Secret::new(key::random()?);
     let live = LiveMeetings::default();
     let start = |relay: &RelayConfig| {
         let (secret, live) = (secret.clone(), Box::new(live.clone()));
@@ -401,8 +399,11 @@ fn start_relay(config: &Config, port: u16) -> Result<(Option<Relay>, Option<Issu
     let relay = config.relay.as_ref().map(start).transpose()?;
     let mut urls = relay.as_ref().map(Relay::urls).unwrap_or_default();
     urls.extend(over_tls(config, port));
-    urls.extend(config.ice.urls.iter().cloned());
-    let issuer = (!urls.is_empty()).then(|| Issuer { urls, secret, lifetime: config.ice.lifetime, live });
+    let own = Servers { urls, secret };
+    let secret = config.ice.secret.clone().map_or_else(|| key::random().map(Secret::new), Ok)?;
+    let others = Servers { urls: config.ice.urls.clone(), secret };
+    let any = !own.urls.is_empty() || !others.urls.is_empty();
+    let issuer = any.then_some(Issuer { own, others, lifetime: config.ice.lifetime, live });
     Ok((relay, issuer))
 }
 

@@ -110,9 +110,14 @@ fn text(sources: &Sources, report: &Report) -> String {
 /// What our own relay does.
 fn relay(page: &mut Page, counts: RelayCounts) {
     page.gauge("visavis_relay_allocations", "TURN allocations.", counts.allocations);
+    let help = "TURN allocations of two who have confirmed one another; packets pass for these alone.";
+    page.gauge("visavis_relay_allocations_of_pairs", help, counts.of_pairs);
+    let help = "TURN allocations of those who hadn't, ended to make room.";
+    page.counter("visavis_relay_allocations_displaced_total", help, counts.displaced);
     page.counter("visavis_relay_packets_total", "Packets relayed, both directions.", counts.relayed);
     page.counter("visavis_relay_bytes_total", "Bytes in packets relayed, both directions.", counts.bytes);
-    let dropped = [("unpermitted", counts.unpermitted), ("over-budget", counts.over_budget)];
+    let dropped =
+        [("unpermitted", counts.unpermitted), ("unpaired", counts.unpaired), ("over-budget", counts.over_budget)];
     page.counters("visavis_relay_dropped_total", "Packets that weren't relayed.", &dropped);
     let refused = [
         ("unauthorized", counts.refused.unauthorized),

@@ -8,9 +8,10 @@ mod common;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Child, Command, Output, Stdio};
 
-use common::{TestClient, TestServer, get, ice_servers};
+use common::{TestClient, TestServer, confirm, get, ice_servers};
 use visavis_server::Config;
 use visavis_server::relay::RelayConfig;
+use visavis_signaling::Nameplate;
 use visavis_signaling::message::{ClientMessage, ICE_SERVERS, IceServer};
 
 /// Where the other end echoes. The relay's own address is never a peer.
@@ -46,6 +47,7 @@ async fn server(allow: &[&str]) -> TestServer {
     relay.listen.set_port(0);
     relay.allow_peers = allow.iter().map(|range| range.parse().unwrap()).collect();
     let mut config = Config::embedded();
+    config.limits.decoys = 8;
     config.metrics.listen = Some("127.0.0.1:0".parse().unwrap());
     config.relay = Some(relay);
     TestServer::with(config).await
@@ -80,9 +82,17 @@ fn echoed(output: &Output) -> u32 {
 }
 
 async fn met(server: &TestServer) -> (TestClient, TestClient, Vec<IceServer>) {
-    let (mut creator, joiner) = server.met_with(&[ICE_SERVERS]).await;
+    let (mut creator, mut joiner) = server.met_with(&[ICE_SERVERS]).await;
     let servers = ice_servers(&mut creator).await;
+    confirm([&mut creator, &mut joiner]).await;
     (creator, joiner, servers)
+}
+
+/// A number as it stands on the page of the metrics.
+async fn metric(server: &TestServer, name: &str) -> u64 {
+    let page = get(server.metrics.unwrap(), "/metrics", "").await;
+    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,16 +148,37 @@ async fn what_it_relays_and_refuses_is_counted() {
     let turn = turn(&servers);
     let output = uclient(turn, &turn.credential, peer.port, &[]).await;
     assert_eq!(echoed(&output), 2 * MESSAGES);
-    let page = get(server.metrics.unwrap(), "/metrics", "").await;
-    let value = |name: &str| -> u64 {
-        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
-    };
     // Out and back.
     let messages = u64::from(2 * 2 * MESSAGES);
-    assert!(value("visavis_relay_packets_total") >= messages, "{page}");
-    assert!(value("visavis_relay_bytes_total") >= 400 * messages, "{page}");
-    assert!(value("visavis_relay_refused_total{cause=\"unauthorized\"}") >= 2, "both were challenged: {page}");
-    assert_eq!(value("visavis_relay_refused_total{cause=\"forbidden\"}"), 0);
-    assert_eq!(value("visavis_relay_dropped_total{cause=\"over-budget\"}"), 0);
+    assert!(metric(&server, "visavis_relay_packets_total").await >= messages);
+    assert!(metric(&server, "visavis_relay_bytes_total").await >= 400 * messages);
+    let refused = metric(&server, "visavis_relay_refused_total{cause=\"unauthorized\"}").await;
+    assert!(refused >= 2, "both were challenged: {refused}");
+    for none in ["refused_total{cause=\"forbidden\"}", "dropped_total{cause=\"over-budget\"}"] {
+        assert_eq!(metric(&server, &format!("visavis_relay_{none}")).await, 0, "{none}");
+    }
+}
+
+/// Where somebody waits and hasn't confirmed, and where nobody does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_is_served_and_reaches_nobody() {
+    let Some(peer) = Peer::start() else { return eprintln!("SKIPPED: coturn isn't installed") };
+    let server = server(&["127.0.0.0/8"]).await;
+    let (mut waits, _) = server.welcomed().await;
+    let strangers = [waits.create().await, Nameplate::new("000000").unwrap()].map(|nameplate| async {
+        let mut stranger = server.client().await;
+        let features = vec![ICE_SERVERS.to_owned()];
+        stranger.send(&ClientMessage::Hello { version: 1, features, resume: None }).await;
+        stranger.send(&ClientMessage::Knock { nameplate }).await;
+        let servers = ice_servers(&mut stranger).await;
+        uclient(turn(&servers), &turn(&servers).credential, peer.port, &[]).await
+    });
+    for output in futures::future::join_all(strangers).await {
+        assert_eq!(echoed(&output), 0, "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    let dropped = metric(&server, "visavis_relay_dropped_total{cause=\"unpaired\"}").await;
+    assert_eq!(dropped, u64::from(2 * 2 * MESSAGES), "both got as far as to send everything");
+    for none in ["packets_total", "refused_total{cause=\"forbidden\"}"] {
+        assert_eq!(metric(&server, &format!("visavis_relay_{none}")).await, 0, "{none}");
+    }
 }

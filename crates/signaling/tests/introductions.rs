@@ -17,16 +17,23 @@ use visavis_signaling::{ClientMessage, Nameplate, Role, ServerMessage};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Which meetings go on, and how often something was granted.
+/// Which meetings go on, how often something was granted, and who is a pair.
+#[derive(Default)]
+struct Entries {
+    live: Vec<[u8; 16]>,
+    granted: u32,
+    pairs: Vec<[u8; 16]>,
+}
+
 #[derive(Clone, Default)]
-struct Book(Arc<Mutex<(Vec<[u8; 16]>, u32)>>);
+struct Book(Arc<Mutex<Entries>>);
 
 impl Introductions for Book {
     fn grant(&mut self, meeting: [u8; 16], role: Role, unix_seconds: u64) -> Option<Granted> {
         let mut book = self.0.lock().unwrap();
-        book.1 += 1;
-        if !book.0.contains(&meeting) {
-            book.0.push(meeting);
+        book.granted += 1;
+        if !book.live.contains(&meeting) {
+            book.live.push(meeting);
         }
         let username = format!("{unix_seconds}:{role:?}:{meeting:?}");
         let servers = vec![IceServer { urls: vec!["turn:192.0.2.7".into()], username, credential: "c".into() }];
@@ -39,18 +46,28 @@ impl Introductions for Book {
         Some(Granted { servers, lifetime: Duration::from_secs(600) })
     }
 
+    fn pair(&mut self, meeting: [u8; 16]) {
+        self.0.lock().unwrap().pairs.push(meeting);
+    }
+
     fn withdraw(&mut self, meeting: [u8; 16]) {
-        self.0.lock().unwrap().0.retain(|known| *known != meeting);
+        self.0.lock().unwrap().live.retain(|known| *known != meeting);
     }
 }
 
 impl Book {
     fn live(&self) -> usize {
-        self.0.lock().unwrap().0.len()
+        self.0.lock().unwrap().live.len()
     }
 
     fn granted(&self) -> u32 {
-        self.0.lock().unwrap().1
+        self.0.lock().unwrap().granted
+    }
+
+    /// How many pairs, and whether all of them go on.
+    fn pairs(&self) -> (usize, bool) {
+        let book = self.0.lock().unwrap();
+        (book.pairs.len(), book.pairs.iter().all(|pair| book.live.contains(pair)))
     }
 }
 
@@ -146,4 +163,44 @@ fn who_has_met_nobody_is_granted_nothing() {
     let names = names(&world, alone);
     assert!(names.len() == 1 && names[0].ends_with("Joiner:nothing"), "{names:?}");
     assert_eq!((book.granted(), book.live()), (0, 0));
+}
+
+#[test]
+fn they_are_a_pair_once_both_have_confirmed() {
+    let (mut world, book) = world();
+    let (creator, nameplate) = world.creator(|_| Vec::new());
+    let joiner = world.add(Intent::Knock(nameplate), |_| Vec::new());
+    world.run_for(SECOND);
+    world.input(joiner, ClientInput::Confirm);
+    world.run_for(SECOND);
+    assert_eq!((book.live(), book.pairs()), (1, (0, true)), "one alone may be a stranger");
+    world.input(creator, ClientInput::Confirm);
+    world.run_for(SECOND);
+    assert_eq!((book.live(), book.pairs()), (1, (1, true)));
+}
+
+/// Whatever a stranger says, a creator that the server plays never confirms.
+#[test]
+fn nobody_is_a_pair_with_a_played_creator() {
+    let (mut world, book) = world();
+    let alone = world.add(Intent::Knock(Nameplate::new("123456").unwrap()), joiner_script);
+    world.run_for(SECOND);
+    world.input(alone, ClientInput::Confirm);
+    world.run_for(20 * SECOND);
+    assert_eq!((names(&world, alone).len(), book.pairs().0), (1, 0));
+}
+
+/// A server that was restarted takes the word of their tokens.
+#[test]
+fn a_pair_is_one_after_a_restart_too() {
+    let (mut world, _) = world();
+    let (creator, nameplate) = world.creator(creator_script);
+    let joiner = world.add(Intent::Knock(nameplate), joiner_script);
+    world.run_for(SECOND);
+    world.restart();
+    let book = Book::default();
+    let mut world = world.introducing(Box::new(book.clone()));
+    world.run_for(10 * SECOND);
+    assert_eq!((book.live(), book.pairs()), (1, (1, true)));
+    assert_eq!([creator, joiner].map(|party| names(&world, party).len()), [2, 2]);
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use visavis_server::relay::{
-    Effect, Grant, MeetingId, Meetings, PeerFilter, Ports, RelayLimits, Secret, Table, TableConfig,
+    Effect, Grant, Meeting, MeetingId, Meetings, PeerFilter, Ports, RelayLimits, Secret, Table, TableConfig,
 };
 use visavis_signaling::Role;
 use visavis_stun::{Builder, Class, Message, attribute, channel_data, long_term_key, method};
@@ -14,7 +14,9 @@ use crate::Bytes;
 const REALM: &str = "visavis";
 const RELAY: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
 const NOW_UNIX: u64 = 1_000_000;
-const CLIENTS: usize = 3;
+const CLIENTS: usize = 5;
+/// The first two are a pair; the third and the fourth have met and aren't, and the last one's meeting is over.
+const PAIRED: usize = 2;
 const METHODS: [u16; 6] =
     [method::BINDING, method::ALLOCATE, method::REFRESH, method::CREATE_PERMISSION, method::CHANNEL_BIND, method::SEND];
 /// Where a client may want to send: outside, another's allocation, this machine, the network behind it.
@@ -40,12 +42,13 @@ impl Ports for Numbered {
     }
 }
 
-/// A meeting goes on unless its name begins with zero.
-struct Named;
+/// Those that go on: of a pair, and of two who have only met. The second one ends on the way.
+#[derive(Clone, Default)]
+struct Two([Meeting; 2]);
 
-impl Meetings for Named {
-    fn is_live(&self, meeting: MeetingId) -> bool {
-        meeting[0] != 0
+impl Meetings for Two {
+    fn find(&self, meeting: MeetingId) -> Option<Meeting> {
+        self.0.get(usize::from(meeting[0])).cloned()
     }
 }
 
@@ -58,6 +61,7 @@ struct Client {
 
 struct Relay {
     now: Instant,
+    meetings: Two,
     table: Table<Numbered>,
     clients: Vec<Client>,
     out: Vec<u8>,
@@ -72,10 +76,9 @@ fn filter() -> PeerFilter {
     PeerFilter::new(Vec::new(), vec![RELAY])
 }
 
-/// Two who have met, and one whose meeting is over.
 fn client(number: usize) -> Client {
-    let role = if number == 0 { Role::Creator } else { Role::Joiner };
-    let meeting = [if number < 2 { 1 } else { 0 }; 16];
+    let role = if number.is_multiple_of(2) { Role::Creator } else { Role::Joiner };
+    let meeting = [(number / PAIRED) as u8; 16];
     let username = Grant { expires: NOW_UNIX + 3600, meeting, role }.username();
     let key = long_term_key(&username, REALM, &secret().password(&username));
     let address = SocketAddr::from(([203, 0, 113, number as u8 + 1], 5000));
@@ -93,9 +96,10 @@ impl Relay {
             nonce_key: [3; 32],
             unix_time: Duration::from_secs(NOW_UNIX),
         };
-        let now = Instant::now();
-        let table = Table::new(now, config, Numbered(1000), Box::new(Named));
-        Self { now, table, clients: (0..CLIENTS).map(client).collect(), out: Vec::new(), transactions: 0 }
+        let (now, meetings) = (Instant::now(), Two::default());
+        meetings.0[0].pair();
+        let table = Table::new(now, config, Numbered(1000), Box::new(meetings.clone()));
+        Self { now, meetings, table, clients: (0..CLIENTS).map(client).collect(), out: Vec::new(), transactions: 0 }
     }
 
     fn say(&mut self, client: usize, datagram: &[u8]) {
@@ -103,6 +107,11 @@ impl Relay {
         match self.table.from_client(self.now, address.into(), datagram, &mut self.out) {
             Effect::Nothing => {}
             Effect::ToClient(to) => {
+                let to_pair = self.clients[..PAIRED].iter().any(|client| client.address == to.address);
+                let is_answer = to.address == address
+                    && Message::parse(&self.out)
+                        .is_some_and(|sent| matches!(sent.class, Class::Success | Class::Error));
+                assert!(is_answer || (client < PAIRED && to_pair), "something passes that isn't a pair's");
                 if let Some(answer) = Message::parse(&self.out)
                     && let Some(nonce) = answer.text(attribute::NONCE)
                     && to.address == address
@@ -111,6 +120,7 @@ impl Relay {
                 }
             }
             Effect::ToPeer(_, peer, data) => {
+                assert!(client < PAIRED, "it relays for a stranger");
                 assert!(filter().allows(peer.ip()), "it sends to {peer}");
                 assert!(data.len() <= datagram.len(), "it sends more than it got");
             }
@@ -159,7 +169,7 @@ pub(crate) fn relay(data: &[u8]) {
     let mut input = Bytes::new(data);
     let mut relay = Relay::new();
     while !input.is_empty() {
-        match input.byte() % 5 {
+        match input.byte() % 6 {
             0 => {
                 let number = usize::from(input.byte()) % CLIENTS;
                 relay.say(number, input.chunk());
@@ -169,7 +179,8 @@ pub(crate) fn relay(data: &[u8]) {
                 let (port, from) = (1000 + u16::from(input.byte() % 8), peer(&mut input));
                 let datagram = input.chunk();
                 let to = relay.table.from_peer(relay.now, port, from, datagram, &mut relay.out);
-                assert!(to.is_none() || relay.clients.iter().any(|client| to == Some(client.address.into())));
+                let pair = &relay.clients[..PAIRED];
+                assert!(to.is_none() || pair.iter().any(|client| to == Some(client.address.into())));
             }
             3 => {
                 let mut framed = Vec::new();
@@ -177,11 +188,12 @@ pub(crate) fn relay(data: &[u8]) {
                 channel_data::write(channel, input.chunk(), &mut framed);
                 relay.say(number, &framed);
             }
-            _ => relay.now += Duration::from_secs(input.word().into()),
+            4 => relay.now += Duration::from_secs(input.word().into()),
+            _ => relay.meetings.0[1].end(),
         }
-        assert!(relay.table.counts().allocations <= 4, "more allocations than it may have");
+        assert!(relay.table.counts(relay.now).allocations <= 4, "more allocations than it may have");
     }
     relay.now += 2 * RelayLimits::default().longest;
     relay.say(0, &[]);
-    assert_eq!(relay.table.counts().allocations, 0, "an allocation outlives all its deadlines");
+    assert_eq!(relay.table.counts(relay.now).allocations, 0, "an allocation outlives all its deadlines");
 }

@@ -7,6 +7,7 @@ use visavis_stun::TransactionId;
 
 use super::budget::Bytes;
 use super::credential::Grant;
+use super::meeting::Meeting;
 
 /// How long a permission holds (RFC 8656, section 9).
 pub(super) const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
@@ -22,6 +23,7 @@ pub(super) struct Allocation<S> {
     pub(super) socket: S,
     pub(super) port: u16,
     pub(super) grant: Grant,
+    pub(super) meeting: Meeting,
     /// Signs what the server answers, and what the client asks.
     pub(super) key: [u8; 16],
     pub(super) username: String,
@@ -49,6 +51,16 @@ struct Channel {
 }
 
 impl<S> Allocation<S> {
+    /// Whether it is there: not once it has lapsed, nor when its meeting came to nothing.
+    pub(super) fn lives(&self, now: Instant) -> bool {
+        self.expires > now && !self.meeting.came_to_nothing()
+    }
+
+    /// Whether packets pass: only for a pair.
+    pub(super) fn carries(&self, now: Instant) -> bool {
+        self.lives(now) && self.meeting.is_pair()
+    }
+
     /// Lets this peer reach the client for a while. `false` when there are too many already.
     pub(super) fn permit(&mut self, now: Instant, ip: IpAddr) -> bool {
         let until = now + PERMISSION_LIFETIME;

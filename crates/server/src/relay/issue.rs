@@ -1,6 +1,9 @@
-//! Hands out servers and credentials to two who have met. The rooms say who has; here are the addresses and the secret.
+//! Hands out servers and credentials to two who have met. The rooms say who has; here are the addresses and the secrets.
+//!
+//! Our own relay knows the meetings: its credentials are alike for all who have met, and it carries packets for pairs alone. Others
+//! know a secret and nothing else, and would relay for whoever is given a good password.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +12,7 @@ use visavis_signaling::message::IceServer;
 use visavis_signaling::server::{Granted, Introductions};
 
 use super::credential::{Grant, MeetingId, Secret};
+use super::meeting::Meeting;
 use super::table::Meetings;
 
 /// The servers that are handed out, besides our own relay.
@@ -16,7 +20,7 @@ use super::table::Meetings;
 pub struct IceConfig {
     /// `stun:` and `turn:` URLs (RFC 7064, RFC 7065).
     pub urls: Vec<String>,
-    /// Shared with all TURN servers among them. Without it one is made at each start, which only our own relay knows.
+    /// Shared with all TURN servers among them. Our own relay has another one.
     pub secret: Option<Secret>,
     /// How long a credential is good. Renewed ones follow at half of it.
     pub lifetime: Duration,
@@ -30,64 +34,85 @@ impl Default for IceConfig {
 
 /// The meetings that go on: those who have met there may ask our relay for allocations.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LiveMeetings(Arc<Mutex<HashSet<MeetingId>>>);
+pub(crate) struct LiveMeetings(Arc<Mutex<HashMap<MeetingId, Meeting>>>);
 
 impl LiveMeetings {
-    fn lock(&self) -> MutexGuard<'_, HashSet<MeetingId>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<MeetingId, Meeting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Meetings for LiveMeetings {
-    fn is_live(&self, meeting: MeetingId) -> bool {
-        self.lock().contains(&meeting)
+    fn find(&self, meeting: MeetingId) -> Option<Meeting> {
+        self.lock().get(&meeting).cloned()
+    }
+}
+
+/// Servers with one secret.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    pub(crate) urls: Vec<String>,
+    pub(crate) secret: Secret,
+}
+
+impl Servers {
+    fn urls(&self, is_turn: bool) -> Vec<String> {
+        self.urls.iter().filter(|url| url.starts_with("turn") == is_turn).cloned().collect()
     }
 }
 
 /// Makes credentials.
 #[derive(Debug)]
 pub(crate) struct Issuer {
-    pub(crate) urls: Vec<String>,
-    pub(crate) secret: Secret,
+    pub(crate) own: Servers,
+    pub(crate) others: Servers,
     pub(crate) lifetime: Duration,
     pub(crate) live: LiveMeetings,
 }
 
 impl Introductions for Issuer {
     fn grant(&mut self, meeting: MeetingId, role: Role, unix_seconds: u64) -> Option<Granted> {
-        self.live.lock().insert(meeting);
-        let username = self.username(meeting, role, unix_seconds);
-        let credential = self.secret.password(&username);
-        Some(self.granted(username, credential))
+        let username = self.meet(meeting, role, unix_seconds);
+        let password = self.others.secret.password(&username);
+        Some(self.granted(username, password))
     }
 
     fn pretend(&mut self, meeting: MeetingId, role: Role, unix_seconds: u64) -> Option<Granted> {
-        let username = self.username(meeting, role, unix_seconds);
+        let username = self.meet(meeting, role, unix_seconds);
         // Of the same form, and the password of another name: no relay that has the secret takes it for this one.
-        let credential = self.secret.password(&format!("{username}:nobody"));
-        Some(self.granted(username, credential))
+        let password = self.others.secret.password(&format!("{username}:nobody"));
+        Some(self.granted(username, password))
+    }
+
+    fn pair(&mut self, meeting: MeetingId) {
+        self.live.lock().entry(meeting).or_default().pair();
     }
 
     fn withdraw(&mut self, meeting: MeetingId) {
-        self.live.lock().remove(&meeting);
+        if let Some(meeting) = self.live.lock().remove(&meeting) {
+            meeting.end();
+        }
     }
 }
 
 impl Issuer {
-    fn username(&self, meeting: MeetingId, role: Role, unix_seconds: u64) -> String {
+    fn meet(&self, meeting: MeetingId, role: Role, unix_seconds: u64) -> String {
+        self.live.lock().entry(meeting).or_default();
         Grant { expires: unix_seconds + self.lifetime.as_secs(), meeting, role }.username()
     }
 
-    fn granted(&self, username: String, credential: String) -> Granted {
-        let (turn, stun): (Vec<_>, Vec<_>) = self.urls.iter().cloned().partition(|url| url.starts_with("turn"));
-        let mut servers = Vec::new();
-        if !stun.is_empty() {
-            servers.push(IceServer { urls: stun, username: String::new(), credential: String::new() });
-        }
-        if !turn.is_empty() {
-            servers.push(IceServer { urls: turn, username, credential });
-        }
-        Granted { servers, lifetime: self.lifetime }
+    /// With that password for the others.
+    fn granted(&self, username: String, password: String) -> Granted {
+        let own_password = self.own.secret.password(&username);
+        let stun = [self.own.urls(false), self.others.urls(false)].concat();
+        let all = [
+            (stun, String::new(), String::new()),
+            (self.own.urls(true), username.clone(), own_password),
+            (self.others.urls(true), username, password),
+        ];
+        let servers = all.into_iter().filter(|(urls, ..)| !urls.is_empty());
+        let servers = servers.map(|(urls, username, credential)| IceServer { urls, username, credential });
+        Granted { servers: servers.collect(), lifetime: self.lifetime }
     }
 }
 
@@ -96,35 +121,55 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    #[test]
-    fn a_grant_is_for_one_meeting_and_its_time() {
-        let live = LiveMeetings::default();
-        let urls = ["stun:192.0.2.1:3478", "turn:192.0.2.1:3478"].map(str::to_owned).to_vec();
-        let secret = Secret::new("secret");
-        let lifetime = Duration::from_secs(60);
-        let mut issuer = Issuer { urls, secret: secret.clone(), lifetime, live: live.clone() };
-        assert!(!live.is_live([1; 16]));
-        let granted = issuer.grant([1; 16], Role::Joiner, 1000).unwrap();
-        let [stun, turn] = granted.servers.as_slice() else { panic!("{granted:?}") };
-        assert!(stun.urls[0].starts_with("stun:") && stun.credential.is_empty());
-        let expected = Grant { expires: 1060, meeting: [1; 16], role: Role::Joiner };
-        assert_eq!(Grant::parse(&turn.username), Some(expected));
-        assert_eq!(turn.credential, secret.password(&turn.username));
-        assert!(live.is_live([1; 16]));
-        issuer.withdraw([1; 16]);
-        assert!(!live.is_live([1; 16]));
+    fn issuer(live: &LiveMeetings) -> Issuer {
+        let servers = |urls: [&str; 2], secret: &str| Servers {
+            urls: urls.map(str::to_owned).to_vec(),
+            secret: Secret::new(secret),
+        };
+        Issuer {
+            own: servers(["stun:192.0.2.1:3478", "turn:192.0.2.1:3478"], "own"),
+            others: servers(["turn:192.0.2.2:3478", "stun:192.0.2.2:3478"], "shared"),
+            lifetime: Duration::from_secs(60),
+            live: live.clone(),
+        }
     }
 
     #[test]
-    fn what_looks_like_a_grant_is_good_for_nothing() {
-        let (live, secret) = (LiveMeetings::default(), Secret::new("secret"));
-        let urls = vec!["turn:192.0.2.1:3478".to_owned()];
-        let mut issuer = Issuer { urls, secret: secret.clone(), lifetime: Duration::from_secs(60), live: live.clone() };
-        let turn = issuer.pretend([1; 16], Role::Joiner, 1000).unwrap().servers.remove(0);
-        let real = issuer.grant([2; 16], Role::Joiner, 1000).unwrap().servers.remove(0);
-        assert_eq!((turn.username.len(), turn.credential.len()), (real.username.len(), real.credential.len()));
-        assert_eq!(Grant::parse(&turn.username), Some(Grant { expires: 1060, meeting: [1; 16], role: Role::Joiner }));
-        assert_ne!(turn.credential, secret.password(&turn.username));
-        assert!(!live.is_live([1; 16]));
+    fn a_grant_is_for_one_meeting_and_its_time() {
+        let live = LiveMeetings::default();
+        let mut issuer = issuer(&live);
+        assert!(live.find([1; 16]).is_none());
+        let granted = issuer.grant([1; 16], Role::Joiner, 1000).unwrap();
+        let [stun, own, other] = granted.servers.as_slice() else { panic!("{granted:?}") };
+        assert_eq!(stun.urls, ["stun:192.0.2.1:3478", "stun:192.0.2.2:3478"]);
+        assert!(stun.username.is_empty() && stun.credential.is_empty());
+        let expected = Grant { expires: 1060, meeting: [1; 16], role: Role::Joiner };
+        for (turn, url, secret) in [(own, "turn:192.0.2.1:3478", "own"), (other, "turn:192.0.2.2:3478", "shared")] {
+            assert_eq!(turn.urls, [url]);
+            assert_eq!(Grant::parse(&turn.username), Some(expected));
+            assert_eq!(turn.credential, Secret::new(secret).password(&turn.username));
+        }
+        let meeting = live.find([1; 16]).unwrap();
+        assert!(!meeting.is_pair(), "they have only met");
+        issuer.pair([1; 16]);
+        issuer.grant([1; 16], Role::Joiner, 1030).unwrap();
+        issuer.withdraw([1; 16]);
+        assert!(live.find([1; 16]).is_none() && meeting.is_pair());
+    }
+
+    /// With our own relay it is like any other, for that one asks who is a pair. With others it is of no use at all, not even the
+    /// password for ours.
+    #[test]
+    fn what_looks_like_a_grant_is_good_for_nothing_elsewhere() {
+        let live = LiveMeetings::default();
+        let mut issuer = issuer(&live);
+        let [_, own, other] = issuer.pretend([1; 16], Role::Joiner, 1000).unwrap().servers.try_into().unwrap();
+        let [_, _, real] = issuer.grant([2; 16], Role::Joiner, 1000).unwrap().servers.try_into().unwrap();
+        assert_eq!((other.username.len(), other.credential.len()), (real.username.len(), real.credential.len()));
+        assert_eq!(Grant::parse(&own.username), Some(Grant { expires: 1060, meeting: [1; 16], role: Role::Joiner }));
+        assert_eq!(own.credential, Secret::new("own").password(&own.username));
+        let good = Secret::new("shared").password(&other.username);
+        assert!(own.credential != good && other.credential != good && own.username == other.username);
+        assert!(live.find([1; 16]).is_some_and(|meeting| !meeting.is_pair()));
     }
 }

@@ -1,15 +1,18 @@
 //! The relay: STUN (RFC 8489) and TURN (RFC 8656) for those who have met on this server, over UDP, TCP and TLS. [`Table`]
 //! decides, this module has the sockets: one that all clients talk to over UDP, one for each allocation, and `streams`.
 //!
-//! Who may use it: whoever shows a credential that this server has made for a meeting that goes on. What it reaches: the
-//! public Internet, never the network that it stands in; see [`PeerFilter`].
+//! Who may ask it for something: whoever shows a credential that this server has made for a meeting that goes on. For whom it
+//! carries packets: two who have both confirmed one another, see [`Meeting`]. What it reaches: the public Internet, never the
+//! network that it stands in; see [`PeerFilter`].
 
 mod allocation;
 mod budget;
 mod credential;
 mod filter;
 mod issue;
+mod meeting;
 mod nonce;
+mod place;
 mod requests;
 mod streams;
 mod table;
@@ -26,7 +29,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub use credential::{Grant, MAX_USERNAME_BYTES, MeetingId, Secret};
 pub use filter::{BadCidr, Cidr, PeerFilter, is_public};
 pub use issue::IceConfig;
-pub(crate) use issue::{Issuer, LiveMeetings};
+pub(crate) use issue::{Issuer, LiveMeetings, Servers};
+pub use meeting::Meeting;
 use streams::{StreamLimits, Streams};
 pub use table::{Effect, Meetings, Ports, RelayCounts, RelayLimits, Source, Table, TableConfig};
 #[cfg(feature = "hosting")]
@@ -93,7 +97,7 @@ pub(crate) struct RelayGauge(Arc<Service>);
 
 impl RelayGauge {
     pub(crate) fn counts(&self) -> RelayCounts {
-        self.0.table().counts()
+        self.0.table().counts(Instant::now())
     }
 }
 

@@ -29,18 +29,18 @@ struct Asker {
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy)]
-struct Refusal(u16, &'static str);
+pub(super) struct Refusal(u16, &'static str);
 
 const BAD_REQUEST: Refusal = Refusal(400, "Bad Request");
 const UNAUTHORIZED: Refusal = Refusal(401, "Unauthorized");
-const FORBIDDEN: Refusal = Refusal(403, "Forbidden");
+pub(super) const FORBIDDEN: Refusal = Refusal(403, "Forbidden");
 const ALLOCATION_MISMATCH: Refusal = Refusal(437, "Allocation Mismatch");
 const STALE_NONCE: Refusal = Refusal(438, "Stale Nonce");
 const ADDRESS_FAMILY: Refusal = Refusal(440, "Address Family not Supported");
 const WRONG_CREDENTIALS: Refusal = Refusal(441, "Wrong Credentials");
 const UNSUPPORTED_TRANSPORT: Refusal = Refusal(442, "Unsupported Transport Protocol");
 const PEER_FAMILY: Refusal = Refusal(443, "Peer Address Family Mismatch");
-const QUOTA: Refusal = Refusal(486, "Allocation Quota Reached");
+pub(super) const QUOTA: Refusal = Refusal(486, "Allocation Quota Reached");
 const CAPACITY: Refusal = Refusal(508, "Insufficient Capacity");
 
 type Answer = Result<Builder, Refusal>;
@@ -144,7 +144,7 @@ impl<P: Ports> Table<P> {
     }
 
     fn allocate(&mut self, now: Instant, client: Source, message: &Message<'_>, asker: &Asker) -> Answer {
-        if let Some(there) = self.allocations.get(&client).filter(|there| there.expires > now) {
+        if let Some(there) = self.allocations.get(&client).filter(|there| there.lives(now)) {
             // The answer was lost, and the client asks again.
             let again = there.transaction == message.transaction;
             return if again { Ok(self.allocated(now, client, message, there)) } else { Err(ALLOCATION_MISMATCH) };
@@ -156,18 +156,19 @@ impl<P: Ports> Table<P> {
             Some([]) | None => return Err(BAD_REQUEST),
         }
         self.check_family(message)?;
-        self.check_quota(now, client, &asker.grant)?;
+        let meeting = self.admit_to_meeting(now, client, &asker.grant)?;
         // Ports aren't reserved: nobody needs a second one for RTCP any more (RFC 5761).
         let even = match message.attribute(attribute::EVEN_PORT) {
             Some([first, ..]) if first & 0x80 != 0 => return Err(CAPACITY),
             even => even.is_some(),
         };
-        let (port, socket) = self.ports.open(even).ok_or(CAPACITY)?;
+        let (port, socket) = self.place(now, even).ok_or(CAPACITY)?;
         let limits = &self.config.limits;
         let allocation = Allocation {
             socket,
             port,
             grant: asker.grant,
+            meeting,
             key: asker.key,
             username: asker.username.clone(),
             transaction: message.transaction,
@@ -207,20 +208,6 @@ impl<P: Ports> Table<P> {
         }
     }
 
-    fn check_quota(&self, now: Instant, client: Source, grant: &Grant) -> Result<(), Refusal> {
-        if !self.meetings.is_live(grant.meeting) {
-            return Err(FORBIDDEN);
-        }
-        let limits = &self.config.limits;
-        let live = || self.allocations.iter().filter(|(_, allocation)| allocation.expires > now);
-        let of_grant = live().filter(|(_, allocation)| allocation.grant.is_for_the_same(grant)).count();
-        let of_source = live().filter(|(source, _)| source.address.ip() == client.address.ip()).count();
-        if of_grant >= limits.per_grant || of_source >= limits.per_source {
-            return Err(QUOTA);
-        }
-        if self.allocations.len() >= limits.allocations { Err(CAPACITY) } else { Ok(()) }
-    }
-
     fn lifetime(&self, message: &Message<'_>) -> Duration {
         let limits = &self.config.limits;
         let asked = message.number(attribute::LIFETIME).map(|seconds| Duration::from_secs(seconds.into()));
@@ -229,7 +216,7 @@ impl<P: Ports> Table<P> {
 
     /// The allocation that this asker may use.
     fn own(&mut self, now: Instant, client: Source, asker: &Asker) -> Result<&mut Allocation<P::Socket>, Refusal> {
-        let allocation = self.allocations.get_mut(&client).filter(|allocation| allocation.expires > now);
+        let allocation = self.allocations.get_mut(&client).filter(|allocation| allocation.lives(now));
         let allocation = allocation.ok_or(ALLOCATION_MISMATCH)?;
         if allocation.grant.is_for_the_same(&asker.grant) { Ok(allocation) } else { Err(WRONG_CREDENTIALS) }
     }
@@ -268,7 +255,8 @@ impl<P: Ports> Table<P> {
         }
     }
 
-    /// A permission is for an address with any port. On the relay's own address each packet is looked at.
+    /// A permission is for an address with any port. On the relay's own address each packet is looked at, and no answer tells at
+    /// which of its ports the other of the two is: a stranger would learn by it that there is one.
     fn check_peer(&self, peer: SocketAddr) -> Result<(), Refusal> {
         if peer.is_ipv4() != self.config.address.is_ipv4() {
             return Err(PEER_FAMILY);
@@ -288,9 +276,6 @@ impl<P: Ports> Table<P> {
             return Err(BAD_REQUEST);
         }
         self.check_peer(peer)?;
-        if !self.may_reach(peer, &asker.grant) {
-            return Err(FORBIDDEN);
-        }
         let allocation = self.own(now, client, asker)?;
         if allocation.bind(now, number, peer) { Ok(begin(message, Class::Success)) } else { Err(BAD_REQUEST) }
     }

@@ -2,7 +2,8 @@
 //! TURN (RFC 8656) what goes to peers over UDP; what comes from clients over streams is datagrams here already.
 //!
 //! Two clients of this server that both relay send to one another's relay addresses. That never leaves the process: it
-//! goes from one allocation straight to the other, if both belong to the same meeting; otherwise it goes nowhere.
+//! goes from one allocation straight to the other, if both belong to the same meeting; otherwise it goes nowhere. And nothing
+//! goes anywhere of those who have met and aren't a [pair](super::Meeting), though they get the same answers.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,8 +13,9 @@ use visavis_stun::{Builder, Class, Message, attribute, channel_data, method};
 
 use super::allocation::Allocation;
 use super::budget::Answers;
-use super::credential::{Grant, MeetingId, Secret};
+use super::credential::{MeetingId, Secret};
 use super::filter::PeerFilter;
+use super::meeting::Meeting;
 use super::nonce::Nonces;
 
 /// Where allocations get their sockets from.
@@ -27,8 +29,8 @@ pub trait Ports: Send {
 
 /// Knows which meetings go on.
 pub trait Meetings: Send {
-    /// Whether those who have met there may ask for new allocations.
-    fn is_live(&self, meeting: MeetingId) -> bool;
+    /// That one, if those who have met there may ask for new allocations.
+    fn find(&self, meeting: MeetingId) -> Option<Meeting>;
 }
 
 /// What one client, one address and all together may use.
@@ -39,7 +41,7 @@ pub struct RelayLimits {
     /// Allocations of one side of one meeting. A client makes one for each address of its machine, and new ones while it
     /// restarts ICE.
     pub per_grant: usize,
-    /// Allocations of one source address; behind it may be a whole office.
+    /// Allocations of one source, an IPv4 address or a /64 of IPv6; behind it may be a whole office.
     pub per_source: usize,
     /// Bytes a second of one allocation, both directions together.
     pub bytes_per_second: u64,
@@ -118,12 +120,18 @@ pub enum Effect<'a, S> {
 pub struct RelayCounts {
     /// Allocations now.
     pub allocations: usize,
+    /// Of them those for which packets pass.
+    pub of_pairs: usize,
+    /// Allocations that others have got the place of.
+    pub displaced: u64,
     /// Packets relayed, both directions.
     pub relayed: u64,
     /// Bytes in them, without what TURN adds.
     pub bytes: u64,
     /// Packets dropped from or to those whom no client has permitted, or at a place that isn't there.
     pub unpermitted: u64,
+    /// Packets dropped of those who have met and aren't a pair.
+    pub unpaired: u64,
     /// Packets dropped that were over an allocation's budget.
     pub over_budget: u64,
     /// Requests refused.
@@ -162,6 +170,10 @@ impl RefusedCounts {
 impl RelayCounts {
     /// Whether a packet may pass between an allocation and a peer; if not, it is counted by cause.
     fn admit<S>(&mut self, allocation: &mut Allocation<S>, now: Instant, peer: SocketAddr, data: &[u8]) -> bool {
+        if !allocation.carries(now) {
+            self.unpaired += 1;
+            return false;
+        }
         if !allocation.permits(now, peer.ip()) {
             self.unpermitted += 1;
             return false;
@@ -214,8 +226,9 @@ impl<P: Ports> Table<P> {
 
     /// How busy it is.
     #[must_use]
-    pub fn counts(&self) -> RelayCounts {
-        RelayCounts { allocations: self.allocations.len(), ..self.counts }
+    pub fn counts(&self, now: Instant) -> RelayCounts {
+        let of_pairs = self.allocations.values().filter(|allocation| allocation.carries(now)).count();
+        RelayCounts { allocations: self.allocations.len(), of_pairs, ..self.counts }
     }
 
     /// Takes a datagram from a client, or from anybody. What is to be sent stands in `out`.
@@ -288,7 +301,7 @@ impl<P: Ports> Table<P> {
         data: &'a [u8],
         out: &mut Vec<u8>,
     ) -> Effect<'a, P::Socket> {
-        let Some(allocation) = self.allocations.get_mut(&client).filter(|a| a.expires > now) else {
+        let Some(allocation) = self.allocations.get_mut(&client).filter(|a| a.lives(now)) else {
             return Effect::Nothing;
         };
         if !self.counts.admit(allocation, now, peer, data) {
@@ -312,7 +325,7 @@ impl<P: Ports> Table<P> {
 
     /// From a peer to a client, who must have permitted it. Whether `out` holds something to send.
     fn deliver(&mut self, now: Instant, client: Source, peer: SocketAddr, data: &[u8], out: &mut Vec<u8>) -> bool {
-        let Some(allocation) = self.allocations.get_mut(&client).filter(|a| a.expires > now) else { return false };
+        let Some(allocation) = self.allocations.get_mut(&client).filter(|a| a.lives(now)) else { return false };
         if !self.counts.admit(allocation, now, peer, data) {
             return false;
         }
@@ -337,7 +350,7 @@ impl<P: Ports> Table<P> {
             return;
         }
         self.swept = now;
-        self.allocations.retain(|_, allocation| allocation.expires > now);
+        self.allocations.retain(|_, allocation| allocation.lives(now));
         self.by_port.retain(|_, client| self.allocations.contains_key(client));
     }
 
@@ -349,27 +362,18 @@ impl<P: Ports> Table<P> {
     /// Whether it has an allocation.
     #[must_use]
     pub fn serves(&self, now: Instant, client: Source) -> bool {
-        self.allocations.get(&client).is_some_and(|allocation| allocation.expires > now)
+        self.allocations.get(&client).is_some_and(|allocation| allocation.lives(now))
     }
 
-    pub(super) fn end(&mut self, client: Source) {
-        if let Some(allocation) = self.allocations.remove(&client) {
-            self.by_port.remove(&allocation.port);
-        }
+    pub(super) fn end(&mut self, client: Source) -> Option<Allocation<P::Socket>> {
+        let allocation = self.allocations.remove(&client)?;
+        self.by_port.remove(&allocation.port);
+        Some(allocation)
     }
 
     /// Whether an answer without a signature may go there.
     pub(super) fn may_answer(&mut self, now: Instant, client: Source) -> bool {
         self.answers.allow(now, client.address.ip())
-    }
-
-    /// Whether a client of this meeting may reach that address: the relay's own only where the other of the two is.
-    pub(super) fn may_reach(&self, peer: SocketAddr, grant: &Grant) -> bool {
-        if peer.ip() != self.config.address {
-            return self.config.filter.allows(peer.ip());
-        }
-        let client = self.by_port.get(&peer.port());
-        client.and_then(|client| self.allocations.get(client)).is_some_and(|a| a.grant.meeting == grant.meeting)
     }
 
     /// Seconds since 1970.

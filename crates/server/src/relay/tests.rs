@@ -6,9 +6,13 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use visavis_signaling::Role;
+use visavis_signaling::message::IceServer;
+use visavis_signaling::server::Introductions as _;
 use visavis_stun::{Builder, Class, Message, attribute, channel_data, long_term_key, method};
 
 use super::*;
+
+mod strangers;
 
 const RELAY: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
 const PUBLIC_PEER: &str = "93.184.215.14:40000";
@@ -27,20 +31,12 @@ impl Ports for FakePorts {
     }
 }
 
-/// Every meeting goes on whose name doesn't begin with zero.
-struct Some1;
-
-impl Meetings for Some1 {
-    fn is_live(&self, meeting: MeetingId) -> bool {
-        meeting[0] != 0
-    }
-}
-
 struct World {
     now: Instant,
+    issuer: Issuer,
     table: Table<FakePorts>,
     out: Vec<u8>,
-    transactions: u8,
+    transactions: u32,
 }
 
 /// A client with its credential and the nonce it got.
@@ -66,6 +62,12 @@ fn secret() -> Secret {
     Secret::new("a secret")
 }
 
+fn issuer(live: LiveMeetings) -> Issuer {
+    let own = Servers { urls: vec!["turn:198.51.100.7:3478".into()], secret: secret() };
+    let others = Servers { urls: Vec::new(), secret: Secret::new("another secret") };
+    Issuer { own, others, lifetime: Duration::from_secs(HOUR), live }
+}
+
 impl World {
     fn new(limits: RelayLimits) -> Self {
         let config = TableConfig {
@@ -77,15 +79,21 @@ impl World {
             nonce_key: [3; 32],
             unix_time: Duration::from_secs(1_000_000),
         };
-        let now = Instant::now();
-        let table = Table::new(now, config, FakePorts(1000), Box::new(Some1));
-        Self { now, table, out: Vec::new(), transactions: 0 }
+        let (now, live) = (Instant::now(), LiveMeetings::default());
+        let table = Table::new(now, config, FakePorts(1000), Box::new(live.clone()));
+        Self { now, issuer: issuer(live), table, out: Vec::new(), transactions: 0 }
     }
 
+    /// One of a pair.
     fn client(&mut self, at: &str, meeting: MeetingId, role: Role) -> Client {
-        let username = Grant { expires: 1_000_000 + HOUR, meeting, role }.username();
-        let password = secret().password(&username);
-        let mut client = Client { address: address(at), username, password, nonce: String::new() };
+        let granted = self.issuer.grant(meeting, role, 1_000_000).unwrap();
+        self.issuer.pair(meeting);
+        self.client_with(address(at), granted.servers)
+    }
+
+    fn client_with(&mut self, address: SocketAddr, servers: Vec<IceServer>) -> Client {
+        let [IceServer { username, credential: password, .. }] = servers.try_into().unwrap();
+        let mut client = Client { address, username, password, nonce: String::new() };
         self.greet(&mut client);
         client
     }
@@ -110,7 +118,9 @@ impl World {
 
     fn request(&mut self, client: &Client, method: u16, fill: impl FnOnce(Builder) -> Builder) -> Vec<u8> {
         self.transactions += 1;
-        let builder = Builder::new(Class::Request, method, &[self.transactions; 12]);
+        let mut transaction = [9; 12];
+        transaction[..4].copy_from_slice(&self.transactions.to_be_bytes());
+        let builder = Builder::new(Class::Request, method, &transaction);
         let builder = fill(builder)
             .attribute(attribute::USERNAME, client.username.as_bytes())
             .attribute(attribute::REALM, b"visavis")
@@ -235,10 +245,13 @@ fn of_another_meeting_or_another_port_nobody_is_reached() {
     assert_eq!(world.permits(&stranger, from_creator), 0);
     assert_eq!(world.permits(&creator, from_stranger), 0);
     assert_eq!(world.indicates(&stranger, from_creator, b"hello"), Sent::Nothing);
-    assert_eq!(world.binds(&stranger, 0x4000, from_creator), 403);
+    // No answer tells where somebody is: packets alone go nowhere.
+    assert_eq!(world.binds(&stranger, 0x4000, from_creator), 0);
+    assert_eq!(world.sends(stranger.address, &[0x40, 0, 0, 1, 7]), Sent::Nothing);
     let ssh = SocketAddr::new(RELAY, 22);
     assert_eq!(world.indicates(&creator, ssh, b"hello"), Sent::Nothing);
-    assert_eq!(world.binds(&creator, 0x4000, ssh), 403);
+    assert_eq!(world.binds(&creator, 0x4000, ssh), 0);
+    assert_eq!(world.sends(creator.address, &[0x40, 0, 0, 1, 7]), Sent::Nothing);
     // Nor by way of the network, with a forged source.
     let port = from_creator.port();
     assert_eq!(world.table.from_peer(world.now, port, from_stranger, b"x", &mut world.out), None);
@@ -284,7 +297,7 @@ fn who_has_no_right_credential_gets_nothing() {
     let mut stale = with(good.username.clone(), good.password.clone());
     stale.nonce = "0".repeat(40);
     assert_eq!(world.allocates(&stale), 438);
-    assert_eq!(world.table.counts().allocations, 0);
+    assert_eq!(world.table.counts(world.now).allocations, 0);
     assert_eq!(world.allocates(&good), 0);
 }
 
@@ -299,7 +312,7 @@ fn an_allocation_is_its_owners() {
     assert_eq!(world.allocates(&creator), 437);
     assert_eq!(world.refreshes(&creator, 0), 0);
     assert_eq!(world.refreshes(&creator, 600), 437);
-    assert_eq!(world.table.counts().allocations, 1);
+    assert_eq!(world.table.counts(world.now).allocations, 1);
 }
 
 #[test]
@@ -328,7 +341,7 @@ fn what_isnt_served_is_said() {
     // DONT-FRAGMENT.
     assert_eq!(world.asks(&client, method::ALLOCATE, |b| b.attribute(0x001A, &[])), 420);
     assert_eq!(Message::parse(&world.out).unwrap().attribute(attribute::UNKNOWN_ATTRIBUTES), Some(&[0, 0x1A][..]));
-    assert_eq!(world.table.counts().allocations, 0);
+    assert_eq!(world.table.counts(world.now).allocations, 0);
     let even = |b| transport(b, &[17, 0, 0, 0]).attribute(attribute::EVEN_PORT, &[0]);
     assert_eq!(world.asks(&client, method::ALLOCATE, even), 0);
     assert_eq!(world.relayed().port() % 2, 0);
@@ -353,6 +366,18 @@ fn quotas_hold_per_side_and_per_source() {
 }
 
 #[test]
+fn a_source_of_ipv6_is_a_64() {
+    let mut world = World::new(RelayLimits { per_source: 2, ..RelayLimits::default() });
+    let codes = [1, 2, 3].map(|number| {
+        let client = world.client(&format!("[2001:db8:1:2::{number}]:1"), [number; 16], Role::Creator);
+        world.allocates(&client)
+    });
+    assert_eq!(codes, [0, 0, 486]);
+    let elsewhere = world.client("[2001:db8:1:3::1]:1", [4; 16], Role::Creator);
+    assert_eq!(world.allocates(&elsewhere), 0);
+}
+
+#[test]
 fn lifetimes_are_bounded_on_both_sides() {
     let mut world = World::new(RelayLimits::default());
     let (creator, from_creator, ..) = two(&mut world);
@@ -373,7 +398,7 @@ fn lifetimes_are_bounded_on_both_sides() {
     let peer = address(PUBLIC_PEER);
     assert_eq!(world.table.from_peer(world.now, from_creator.port(), peer, b"x", &mut world.out), None);
     world.sends(creator.address, b"");
-    assert_eq!(world.table.counts().allocations, 0);
+    assert_eq!(world.table.counts(world.now).allocations, 0);
 }
 
 impl World {

@@ -100,6 +100,17 @@ impl TestServer {
     }
 }
 
+/// Lets both say that they have found the other to be who they mean.
+pub async fn confirm(pair: [&mut TestClient; 2]) {
+    let [one, other] = pair;
+    for client in [&mut *one, &mut *other] {
+        client.send(&ClientMessage::Confirmed { exchange: 1 }).await;
+    }
+    for client in [one, other] {
+        client.wait_for(|message| matches!(message, ServerMessage::Confirmed { .. })).await;
+    }
+}
+
 /// What comes back for a request in the clear.
 pub async fn get(address: SocketAddr, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();

@@ -1,5 +1,6 @@
 //! What two who have met are given to find a path between them: STUN and TURN servers with credentials for their meeting
-//! alone. Nobody gets any before there are two, since a server that hands them to anybody is an open relay.
+//! alone. Nobody gets any before there are two, since a server that hands them to anybody is an open relay; and whoever makes
+//! them hears which two are a pair, for a relay that can tell to carry nothing before.
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +19,16 @@ pub struct Granted {
 
 /// Makes credentials. The rooms know who has met, and nothing of servers and secrets.
 pub trait Introductions: Send {
-    /// Something for one of the two in this meeting, whose name is random and told to nobody else. `None`: nothing.
+    /// Something for one of the two in this meeting, whose name is random and told to nobody else. `None`: nothing. They may be
+    /// no [pair](Self::pair) yet, and one of them a stranger who guesses at the words.
     fn grant(&mut self, meeting: [u8; 16], role: Role, unix_seconds: u64) -> Option<Granted>;
 
-    /// What looks the same for one who is with a creator that the server plays, and is of no use: a server that let a stranger
-    /// alone relay would be an open relay.
+    /// What looks the same for one who is with a creator that the server plays, and never lets a packet through: a server that
+    /// let a stranger alone relay would be an open relay.
     fn pretend(&mut self, meeting: [u8; 16], role: Role, unix_seconds: u64) -> Option<Granted>;
+
+    /// Both have confirmed one another.
+    fn pair(&mut self, meeting: [u8; 16]);
 
     /// The meeting is over: who shows its credentials has come too late.
     fn withdraw(&mut self, meeting: [u8; 16]);
@@ -58,6 +63,12 @@ impl Rooms {
             self.send_to(connection, &message);
         }
         Some(granted.lifetime)
+    }
+
+    pub(super) fn introduced_are_a_pair(&mut self, meeting: Id) {
+        if let Some(introductions) = self.introductions.as_mut() {
+            introductions.pair(meeting);
+        }
     }
 
     pub(super) fn withdraw(&mut self, meeting: Id) {

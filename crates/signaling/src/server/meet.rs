@@ -213,7 +213,7 @@ impl Rooms {
     pub(super) fn pair_as(&mut self, now: Instant, key: RoomKey, id: Id) {
         let Some(room) = self.rooms.get_mut(&key) else { return };
         let State::Meeting { exchange, .. } = std::mem::replace(&mut room.state, State::Waiting) else { return };
-        let (pair, number) = ([room.creator, exchange.joiner], exchange.number);
+        let (pair, number, meeting) = ([room.creator, exchange.joiner], exchange.number, exchange.meeting);
         room.state = State::Paired(exchange);
         self.tally.paired += 1;
         room.former_id = Some(std::mem::replace(&mut room.id, id));
@@ -223,6 +223,7 @@ impl Rooms {
         }
         self.by_id.insert(id, key);
         self.timers.clear(Timer::Exchange(key));
+        self.introduced_are_a_pair(meeting);
         for joiner in line {
             self.refuse(joiner, ErrorCode::RoomFull, "two others have met in this room");
             self.unseat(joiner);

@@ -142,8 +142,12 @@ impl World {
     }
 
     pub fn with_introductions(limits: Limits, introductions: Box<dyn Introductions>) -> Self {
-        let world = Self::with_limits(limits);
-        Self { rooms: world.rooms.with_introductions(introductions), ..world }
+        Self::with_limits(limits).introducing(introductions)
+    }
+
+    /// From now on, and until a restart.
+    pub fn introducing(self, introductions: Box<dyn Introductions>) -> Self {
+        Self { rooms: self.rooms.with_introductions(introductions), ..self }
     }
 
     pub fn add(&mut self, intent: Intent, script: Script) -> usize {

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use tokio::io::DuplexStream;
 use visavis_stun::{Builder, Class, Message, attribute, method};
 
-use super::super::{Clients, MeetingId, Meetings, PeerFilter, Secret, Socket, Table, TableConfig, UdpPorts};
+use super::super::{Clients, Meeting, MeetingId, Meetings, PeerFilter, Secret, Socket, Table, TableConfig, UdpPorts};
 use super::*;
 
 /// Far longer than anything here takes; a test that waits so long has failed.
@@ -18,8 +18,8 @@ const NEVER: Duration = Duration::from_secs(3600);
 struct Nobody;
 
 impl Meetings for Nobody {
-    fn is_live(&self, _: MeetingId) -> bool {
-        false
+    fn find(&self, _: MeetingId) -> Option<Meeting> {
+        None
     }
 }
 
