@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use visavis_signaling::server::source_of;
 use visavis_stun::framing::{Frames, write};
 
 use super::Service;
@@ -33,7 +34,7 @@ const AFTER_FAILURE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StreamLimits {
     pub(super) all: usize,
-    pub(super) per_address: usize,
+    pub(super) per_source: usize,
     /// A frame that has begun comes to its end within this time.
     pub(super) frame: Duration,
     /// Without an allocation a stream stays so long: its client asks three times at most.
@@ -43,10 +44,10 @@ pub(super) struct StreamLimits {
 }
 
 impl StreamLimits {
-    pub(super) const fn new(all: usize, per_address: usize) -> Self {
+    pub(super) const fn new(all: usize, per_source: usize) -> Self {
         let (frame, without_allocation, write) =
             (Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(20));
-        Self { all, per_address, frame, without_allocation, write }
+        Self { all, per_source, frame, without_allocation, write }
     }
 }
 
@@ -61,7 +62,7 @@ pub(super) struct Streams {
 struct Open {
     last: u64,
     writers: HashMap<u64, mpsc::Sender<Vec<u8>>>,
-    of_address: HashMap<IpAddr, usize>,
+    of_source: HashMap<IpAddr, usize>,
 }
 
 impl Streams {
@@ -86,25 +87,27 @@ impl Streams {
     /// A place for a new stream; `None` when there are too many.
     fn enter(&self, address: SocketAddr) -> Option<(Source, mpsc::Receiver<Vec<u8>>)> {
         let mut open = self.lock();
-        let of_address = open.of_address.get(&address.ip()).copied().unwrap_or_default();
-        if open.writers.len() >= self.limits.all || of_address >= self.limits.per_address {
+        let source = source_of(address.ip());
+        let of_source = open.of_source.get(&source).copied().unwrap_or_default();
+        if open.writers.len() >= self.limits.all || of_source >= self.limits.per_source {
             return None;
         }
         open.last += 1;
         let (number, (writer, waiting)) = (open.last, mpsc::channel(OUTGOING));
         open.writers.insert(number, writer);
-        open.of_address.insert(address.ip(), of_address + 1);
+        open.of_source.insert(source, of_source + 1);
         Some((Source { address, stream: Some(number) }, waiting))
     }
 
     fn leave(&self, source: Source) {
         let mut open = self.lock();
         let Some(_) = source.stream.and_then(|number| open.writers.remove(&number)) else { return };
-        let left = open.of_address.get(&source.address.ip()).map_or(0, |count| count - 1);
+        let source = source_of(source.address.ip());
+        let left = open.of_source.get(&source).map_or(0, |count| count - 1);
         if left == 0 {
-            open.of_address.remove(&source.address.ip());
+            open.of_source.remove(&source);
         } else {
-            open.of_address.insert(source.address.ip(), left);
+            open.of_source.insert(source, left);
         }
     }
 }
