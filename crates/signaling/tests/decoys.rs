@@ -8,6 +8,7 @@ mod common;
 mod probe;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use common::*;
 use probe::*;
@@ -238,6 +239,69 @@ fn a_pair_is_no_miss() {
         assert_eq!(world.relayed(joiner), TO_JOINER);
     }
     assert_eq!((world.rooms.tally().work, world.rooms.tally().misses), (0, 0));
+}
+
+/// Two meet; the one who waits takes so long for each step.
+fn meets(world: &mut World, from: [u8; 4], trip: Duration, offer: Duration) {
+    let hello = ClientMessage::Hello { version: 1, features: Vec::new(), resume: None }.to_json();
+    let [creator, joiner] = [(); 2].map(|()| world.raw_connection_from(IpAddr::from(from)));
+    [creator, joiner].iter().for_each(|id| world.raw_send(*id, &hello));
+    world.raw_send(creator, &ClientMessage::Create.to_json());
+    let Some(ServerMessage::Created { nameplate }) = world.raw[&creator].last().cloned() else { panic!("no room") };
+    world.raw_send(joiner, &ClientMessage::Knock { nameplate }.to_json());
+    let relay = ClientMessage::Relay { exchange: 1, seq: 1, body: "x".into() }.to_json();
+    world.raw_send(joiner, &relay);
+    world.run_for(trip);
+    world.raw_send(creator, &ClientMessage::Ack { exchange: 1, seq: 1 }.to_json());
+    world.run_for(offer);
+    world.raw_send(creator, &relay);
+    for id in [joiner, creator] {
+        world.raw_send(id, &ClientMessage::Confirmed { exchange: 1 }.to_json());
+    }
+    assert!(matches!(world.raw[&creator].last(), Some(ServerMessage::Confirmed { .. })));
+    [creator, joiner].iter().for_each(|id| world.raw_send(*id, r#"{"type":"leave","reason":"hung-up"}"#));
+}
+
+/// How long a played creator takes to acknowledge, and from there to its offer, milliseconds.
+fn tempo(probe: &mut Probe, number: u32) -> [u128; 2] {
+    probe.target = Nameplate::new(&format!("{number:06}")).unwrap();
+    let socket = probe.socket();
+    probe.knock(socket);
+    probe.open(socket);
+    let start = probe.world.now;
+    let mut after = |wanted: fn(&ServerMessage) -> bool| {
+        while !probe.heard(socket).iter().any(wanted) {
+            probe.pass(Duration::from_millis(1));
+        }
+        (probe.world.now - start).as_millis()
+    };
+    let trip = after(|message| matches!(message, ServerMessage::Ack { .. }));
+    let answer = after(|message| matches!(message, ServerMessage::Relay { .. }));
+    [trip, answer - trip]
+}
+
+/// So that nobody knows them by their times.
+#[test]
+fn they_take_as_long_as_those_who_were_there() {
+    let mut probe = Probe::new(false, Limits::default());
+    for number in 0..100 {
+        meets(&mut probe.world, [7, number, 0, 1], Duration::from_millis(400), Duration::from_millis(200));
+    }
+    for number in 0..20 {
+        let [trip, offer] = tempo(&mut probe, number);
+        assert!((320..=520).contains(&trip) && (160..=270).contains(&offer), "{trip} and {offer} ms");
+    }
+}
+
+/// Somebody who plays many creators in one network, and then looks for times that only those have.
+#[test]
+fn one_network_doesnt_set_the_pace() {
+    let mut probe = Probe::new(false, Limits::default());
+    for number in 0..100 {
+        meets(&mut probe.world, [7, 7, number, 1], Duration::from_millis(900), Duration::from_millis(900));
+    }
+    let slow = (0..20).filter(|number| tempo(&mut probe, *number)[0] > 300).count();
+    assert!(slow <= 3, "{slow}");
 }
 
 fn knock_at(world: &mut World, number: u32) -> ConnectionId {

@@ -11,10 +11,11 @@
 //! else, what they are.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::room::Room;
 use super::session::{Seat, Session};
+use super::tempo::{Tempo, between, millis};
 use super::{ConnectionId, RoomKey, Rooms, Timer};
 use crate::body::Body;
 use crate::code::{Nameplate, RoomCode};
@@ -28,11 +29,7 @@ use crate::words::Words;
 /// Where the played creators seem to be connected; no socket ever has this number.
 pub(super) const PLAYED: ConnectionId = ConnectionId(u64::MAX);
 
-/// The way from the server to a creator's app and back, milliseconds: of two drawn the shorter one.
-const TRIP: (u64, u64) = (6, 180);
-/// How long an app takes to make its offer, milliseconds.
-const OFFER: (u64, u64) = (15, 90);
-/// How much longer it may take the next time, milliseconds.
+/// How much longer than its own time each answer may take, milliseconds.
 const JITTER: (u64, u64) = (0, 8);
 /// Candidates that are known when the offer is.
 const CANDIDATES: (u64, u64) = (1, 6);
@@ -53,8 +50,7 @@ pub(super) struct Decoys {
 #[derive(Debug)]
 struct Played {
     creator: Id,
-    trip: Duration,
-    offer: Duration,
+    tempo: Tempo,
     candidates: u64,
     offer_bytes: usize,
     /// Session ids under which its tag has left and no good one came back: guesses.
@@ -132,11 +128,10 @@ impl Decoys {
 }
 
 impl Played {
-    fn new(creator: Id, random: &mut dyn Randomness) -> Self {
+    fn new(creator: Id, tempo: Tempo, random: &mut dyn Randomness) -> Self {
         Self {
             creator,
-            trip: millis(random, TRIP).min(millis(random, TRIP)),
-            offer: millis(random, OFFER),
+            tempo,
             candidates: between(random, CANDIDATES),
             offer_bytes: OFFER_BYTES[between(random, (0, 3)) as usize],
             guesses: Vec::new(),
@@ -158,7 +153,7 @@ impl Played {
     }
 
     fn take_in(&mut self, now: Instant, heard: Heard, nameplate: &Nameplate, random: &mut dyn Randomness) {
-        let soon = (now + self.trip + millis(random, JITTER)).max(self.heard.unwrap_or(now));
+        let soon = (now + self.tempo.trip + millis(random, JITTER)).max(self.heard.unwrap_or(now));
         self.heard = Some(soon);
         match heard {
             // It has left, or is about to.
@@ -187,7 +182,7 @@ impl Played {
     }
 
     fn will_offer(&mut self, heard: Instant, random: &mut dyn Randomness) {
-        let ready = heard + self.offer + millis(random, JITTER);
+        let ready = heard + self.tempo.offer + millis(random, JITTER);
         self.will(ready, Act::Offer);
         (0..self.candidates).for_each(|_| self.will(ready, Act::Candidate));
         self.will(ready, Act::EndOfCandidates);
@@ -235,7 +230,8 @@ impl Rooms {
         let key = self.insert_room(now, Room::new(id, nameplate.clone(), creator));
         let seat = Seat { room: key, role: Role::Creator, told_ahead: None, fresh: false };
         self.sessions.insert(creator, Session::played(seat));
-        let played = Played::new(creator, &mut *self.random);
+        let tempo = self.tempos.draw(&mut *self.random);
+        let played = Played::new(creator, tempo, &mut *self.random);
         self.decoys.played.insert(key, played);
         key
     }
@@ -302,14 +298,4 @@ fn terms(nameplate: &Nameplate, random: &mut dyn Randomness) -> Terms {
     let mut fingerprint = Fingerprint([0; 32]);
     random.fill(&mut fingerprint.0);
     Terms::by_code(&RoomCode::new(nameplate.another(), Words::draw(random)), fingerprint)
-}
-
-fn between(random: &mut dyn Randomness, (low, high): (u64, u64)) -> u64 {
-    let mut bytes = [0; 8];
-    random.fill(&mut bytes);
-    low + u64::from_le_bytes(bytes) % (high - low + 1)
-}
-
-fn millis(random: &mut dyn Randomness, range: (u64, u64)) -> Duration {
-    Duration::from_millis(between(random, range))
 }

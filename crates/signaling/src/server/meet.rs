@@ -205,8 +205,20 @@ impl Rooms {
         if let Some(joiner) = self.rooms.get(&key).and_then(|room| room.inside(Role::Joiner)) {
             self.forgive_knock(now, joiner);
         }
+        self.learn_tempo(key);
         let id = self.random_id();
         self.pair_as(now, key, id);
+    }
+
+    /// Of one who really was a creator: so nobody is heard who only knocks.
+    fn learn_tempo(&mut self, key: RoomKey) {
+        let Some(room) = self.rooms.get(&key) else { return };
+        let connection = self.sessions.get(&room.creator).and_then(|session| session.connection);
+        let source = connection.and_then(|id| self.connections.get(&id)).and_then(|known| known.source);
+        let tempo = room.exchange().and_then(|exchange| exchange.beginning.tempo());
+        if let Some((source, tempo)) = source.zip(tempo) {
+            self.tempos.keep(source, tempo);
+        }
     }
 
     /// The same under a name that they had before a restart.

@@ -26,6 +26,7 @@ mod room;
 mod session;
 mod source;
 mod tally;
+mod tempo;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -51,6 +52,7 @@ use session::Session;
 pub use source::source_of;
 use source::{Source, Sources};
 pub use tally::{Counts, Tally};
+use tempo::Tempos;
 
 /// A socket, as whoever drives the machine numbers it. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -151,6 +153,7 @@ pub struct Rooms {
     misses: Misses,
     under_way: UnderWay,
     decoys: Decoys,
+    tempos: Tempos,
     tally: Tally,
     introductions: Option<Box<dyn Introductions>>,
     timers: Timers<Timer>,
@@ -183,6 +186,7 @@ impl Rooms {
             misses: Misses::new(now),
             under_way,
             decoys: Decoys::default(),
+            tempos: Tempos::default(),
             tally: Tally::default(),
             introductions: None,
             timers: Timers::new(),

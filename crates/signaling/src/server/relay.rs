@@ -29,6 +29,9 @@ impl Rooms {
         let acknowledged = lane.acknowledged();
         match lane.accept(seq, &body) {
             Ok(true) => {
+                if seq == 1 {
+                    exchange.beginning.first_body(now, seat.role);
+                }
                 self.send_inside(seat.room, seat.role.other(), &ServerMessage::Relay { exchange: number, seq, body })
             }
             Ok(false) if seq <= acknowledged => {
@@ -53,7 +56,12 @@ impl Rooms {
         }
         let Some((seat, exchange)) = self.live_exchange(session, number) else { return };
         match exchange.lane_to_mut(seat.role).acknowledge(seq) {
-            Ok(true) => self.send_inside(seat.room, seat.role.other(), &ServerMessage::Ack { exchange: number, seq }),
+            Ok(true) => {
+                if seat.role == Role::Creator {
+                    exchange.beginning.acknowledged(now);
+                }
+                self.send_inside(seat.room, seat.role.other(), &ServerMessage::Ack { exchange: number, seq });
+            }
             Ok(false) => {}
             Err(code) => self.fatal(now, connection, code, "acknowledged what was never sent"),
         }

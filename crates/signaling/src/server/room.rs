@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::lane::{Lane, UnderWay};
+use super::tempo::Beginning;
 use crate::code::Nameplate;
 use crate::message::{Role, reason};
 use crate::token::{ClaimedPlace, ClaimedStage, Id};
@@ -53,6 +54,7 @@ pub(super) struct Exchange {
     pub(super) joiner: Id,
     /// Names the two to other servers.
     pub(super) meeting: Id,
+    pub(super) beginning: Beginning,
     to_creator: Lane,
     to_joiner: Lane,
 }
@@ -60,13 +62,13 @@ pub(super) struct Exchange {
 impl Exchange {
     pub(super) fn new(number: u32, joiner: Id, meeting: Id, under_way: &UnderWay) -> Self {
         let [to_creator, to_joiner] = [Lane::new(under_way), Lane::new(under_way)];
-        Self { number, joiner, meeting, to_creator, to_joiner }
+        Self { number, joiner, meeting, beginning: Beginning::default(), to_creator, to_joiner }
     }
 
     /// An exchange of an earlier process: how far it had come is told by those who were in it.
     pub(super) fn restored(number: u32, joiner: Id, meeting: Id, under_way: &UnderWay) -> Self {
         let [to_creator, to_joiner] = [Lane::adrift(under_way), Lane::adrift(under_way)];
-        Self { number, joiner, meeting, to_creator, to_joiner }
+        Self { number, joiner, meeting, beginning: Beginning::default(), to_creator, to_joiner }
     }
 
     pub(super) fn lane_to(&self, role: Role) -> &Lane {
