@@ -387,6 +387,29 @@ fn strangers_push_no_call_out() {
     assert_eq!(server.relay.table.counts(server.relay.now).allocations, 4, "nothing of the flood stays");
 }
 
+/// The same where it is the ports that are few.
+#[test]
+fn a_port_is_handed_on() {
+    let mut server = Server::new(false, RelayLimits::default());
+    server.relay.table.ports = FakePorts(59_997);
+    floods(&mut server);
+    server.pass(SECOND);
+    let pair = calls(&mut server, |_| {});
+    floods(&mut server);
+    talks(&mut server, &pair);
+    let counts = server.relay.table.counts(server.relay.now);
+    assert_eq!((counts.allocations, counts.of_pairs, counts.displaced, counts.refused.full), (2, 2, 4, 4));
+    // Both ports lead to the two now.
+    for client in &pair {
+        for (channel, port) in [(0, 59_998), (1, 59_999)] {
+            assert_eq!(server.relay.binds(client, 0x4000 + channel, SocketAddr::new(RELAY, port)), 0);
+        }
+    }
+    for (client, channel) in pair.iter().flat_map(|client| [(client, 0), (client, 1)]) {
+        assert!(matches!(server.relay.sends(client.address, &[0x40, channel, 0, 1, 7]), Sent::ToClient(_)));
+    }
+}
+
 /// Where calls have every place there is none, for whomever.
 #[test]
 fn of_calls_the_first_come_first() {
