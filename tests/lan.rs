@@ -74,6 +74,19 @@ fn where_nobody_is_found_the_code_says_where() {
     }
 }
 
+/// Nobody is told an address: the two look one another's names up.
+#[test]
+fn names_in_place_of_addresses_are_enough() {
+    for (tag, addresses) in [("i", Addresses::V4), ("j", Addresses::V6)] {
+        let Some(bridge) = Bridge::build(tag, addresses) else { return };
+        let ann = bridge.cli(Machine::Ann, &["create"], &["--name-local"]);
+        let code = state(&ann, "waiting")["code"].as_str().unwrap().to_owned();
+        let bob = bridge.cli(Machine::Bob, &["join", &code], &["--name-local"]);
+        see_pictures(&ann);
+        see_pictures(&bob);
+    }
+}
+
 /// Neither datagrams nor a relay: the two speak over a stream (RFC 6544), which either of them may open.
 #[test]
 fn where_no_datagram_passes_a_stream_does() {

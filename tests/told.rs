@@ -1,4 +1,4 @@
-//! What the other side is told in a call by relay only. It travels sealed, so that only the other side can look: here that is a
+//! What the other side is told where addresses are hidden: by relay only, or with names in place of local addresses. It travels sealed, so that only the other side can look: here that is a
 //! page in Chromium which keeps all that it opens. A candidate may hide the address behind it (`raddr`, RFC 8839, section 5.1).
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a failed unwrap is a failed test")]
@@ -67,5 +67,26 @@ async fn by_relay_only_no_address_but_the_relays_is_told() -> Result<()> {
     for line in &lines {
         assert!(line.ends_with("IN IP4 0.0.0.0"), "{line}");
     }
+    browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_told_in_the_place_of_local_addresses() -> Result<()> {
+    let server = ServerProcess::start_with(&free_address(), &[]);
+    let pages = PageServer::start().await?;
+    let browser = Driver::chromium(&[]).await?;
+    let page = Page::open(browser.client(), &pages).await?;
+    let ours = cli(&server.address, &["create"], "tone:440", &["--name-local"]);
+    let waiting = ours.event("call-state", |event| event["state"] == "waiting");
+    page.start(THEIRS, &format!("ws://{}/ws", server.address), waiting["code"].as_str(), None).await?;
+    let told = told(&page).await?;
+    let (candidates, lines) = addresses(&told);
+    assert!(!candidates.is_empty() && !lines.is_empty(), "{told:#?}");
+    let local: Vec<String> = visavis_lan::own_addresses().iter().map(ToString::to_string).collect();
+    for line in candidates.iter().chain(&lines) {
+        assert!(!local.iter().any(|address| line.contains(address.as_str())), "{line}");
+    }
+    let named = candidates.iter().filter(|line| line.split(' ').nth(4).is_some_and(visavis_lan::is_name)).count();
+    assert!(named > 0 || local.is_empty(), "{candidates:#?}");
     browser.close().await
 }

@@ -277,6 +277,8 @@ export const text = {
       remove: (n: number) => `Remove server ${n}`,
       relayOnly: "Relay only",
       relayOnlyHint: "Hides your address from the other person. Calls need a TURN server and may be slower.",
+      nameLocal: "Hide local addresses",
+      nameLocalHint: "The other person learns this computer's address in its own network only if they are there too.",
     },
     check: {
       title: "What the servers answered",

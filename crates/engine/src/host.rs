@@ -13,10 +13,11 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{Either, Shared, pending, select};
 use visavis_frame::Timestamp;
-use visavis_transport::Streams;
 use visavis_transport::runtime::Runtime;
+use visavis_transport::{LocalNames, Streams};
 
 use crate::devices::{DeviceOpener, SystemDevices};
+use crate::names::SystemNames;
 use crate::streams::SystemStreams;
 
 /// A future that can move between threads.
@@ -43,6 +44,7 @@ pub struct Host {
     threads: Arc<dyn MediaThreads>,
     devices: Arc<dyn DeviceOpener>,
     streams: Option<Arc<dyn Streams>>,
+    names: bool,
     zero: Instant,
 }
 
@@ -53,11 +55,11 @@ impl fmt::Debug for Host {
 }
 
 impl Host {
-    /// A host of these parts, with the system's devices and no streams. Media time starts now.
+    /// A host of these parts, with the system's devices, no streams and no names. Media time starts now.
     #[must_use]
     pub fn new(runtime: Arc<dyn Runtime>, threads: Arc<dyn MediaThreads>) -> Self {
         let zero = runtime.now();
-        Self { runtime, threads, devices: Arc::new(SystemDevices), streams: None, zero }
+        Self { runtime, threads, devices: Arc::new(SystemDevices), streams: None, names: false, zero }
     }
 
     /// The real thing: tokio, and a thread for each busy future.
@@ -68,7 +70,7 @@ impl Host {
     pub fn tokio() -> Self {
         let threads = DedicatedThreads::new(tokio::runtime::Handle::current());
         let host = Self::new(visavis_transport::tokio_runtime(), Arc::new(threads));
-        Self { streams: Some(Arc::new(SystemStreams)), ..host }
+        Self { streams: Some(Arc::new(SystemStreams)), names: true, ..host }
     }
 
     /// The same host with other devices.
@@ -85,6 +87,11 @@ impl Host {
     /// What opens and takes streams.
     pub(crate) fn streams(&self) -> Option<Arc<dyn Streams>> {
         self.streams.clone()
+    }
+
+    /// What gives names in the local network and looks them up, for one connection: it forgets its own at the end of that.
+    pub(crate) fn names(&self) -> Option<Arc<dyn LocalNames>> {
+        self.names.then(|| Arc::new(SystemNames::default()) as _)
     }
 
     /// The runtime, for the transport.

@@ -15,6 +15,7 @@ mod devices;
 mod event;
 mod freeze;
 mod host;
+mod names;
 mod nearby;
 mod network;
 mod peer_link;

@@ -44,7 +44,7 @@ impl PeerLink {
     pub(crate) async fn run(self, mut commands: mpsc::UnboundedReceiver<LinkCommand>) {
         let (sender, mut events) = mpsc::unbounded();
         let (sinks, sources) = media_queues();
-        let config = TransportConfig { streams: self.host.streams(), ..self.config.clone() };
+        let config = TransportConfig { streams: self.host.streams(), names: self.host.names(), ..self.config.clone() };
         let made = Transport::new(self.host.runtime(), config, sinks, sender).await;
         let transport = match made {
             Ok(transport) => transport,

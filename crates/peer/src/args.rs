@@ -111,6 +111,10 @@ pub(crate) struct CallArgs {
     /// Use relayed addresses only
     #[arg(long)]
     pub(crate) relay_only: bool,
+
+    /// Tell names in place of the addresses that this machine has in local networks: only who is there too learns them
+    #[arg(long)]
+    pub(crate) name_local: bool,
 }
 
 impl CallArgs {

@@ -72,8 +72,12 @@ async fn run(
     let devices = Devices { camera: args.camera.clone(), microphone: args.mic.clone(), speaker: args.speaker.clone() };
     let media =
         MediaState { microphone: args.mic != MicrophoneChoice::None, camera: args.camera != CameraChoice::None };
-    let transport =
-        TransportConfig { ice_servers: args.ice.clone(), relay_only: args.relay_only, ..TransportConfig::default() };
+    let transport = TransportConfig {
+        ice_servers: args.ice.clone(),
+        relay_only: args.relay_only,
+        name_local: args.name_local,
+        ..TransportConfig::default()
+    };
     let config =
         CallConfig { nearby, media, transport, sound: args.sound(), ..config(intent, servers, devices, sinks)? };
     let (call, events) = visavis_engine::start(&Host::tokio(), config).context("the call couldn't start")?;

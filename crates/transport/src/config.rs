@@ -11,6 +11,7 @@ use webrtc::peer_connection::{RTCConfiguration, RTCConfigurationBuilder, RTCIceS
 
 use crate::certificate::Certificate;
 use crate::error::TransportError;
+use crate::names::LocalNames;
 use crate::relays::Relays;
 use crate::streams::Streams;
 
@@ -27,6 +28,10 @@ pub struct TransportConfig {
     pub certificate: Option<Certificate>,
     /// Opens streams to relays over TCP and TLS and to the other side (RFC 6544); none: datagrams alone.
     pub streams: Option<Arc<dyn Streams>>,
+    /// Gives and looks up names in place of addresses of a local network; none: names are no use, and nothing is named.
+    pub names: Option<Arc<dyn LocalNames>>,
+    /// Tell names in place of such addresses: who isn't in the network doesn't learn them.
+    pub name_local: bool,
     /// Between what the rate of all that is sent moves, headers included, and where it begins.
     pub rates: Limits,
     /// What video may be coded with, both ways, the one to prefer first.
@@ -48,6 +53,8 @@ impl Default for TransportConfig {
             bind: Vec::new(),
             certificate: None,
             streams: None,
+            names: None,
+            name_local: false,
             rates,
             video_codecs: vec![VideoCodec::H264],
             forward_error_correction: true,

@@ -45,6 +45,11 @@ impl PacedRuntime {
         *self.hurry_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Sleeps for as long as is said, in a hurry too: for those who wait for something else than the driver.
+    pub(crate) fn sleep_through(&self, length: Duration) -> impl Future<Output = ()> + Send + 'static + use<> {
+        self.inner.sleep(length)
+    }
+
     fn hurries(&self) -> bool {
         let until = *self.hurry_until.lock().unwrap_or_else(PoisonError::into_inner);
         until.is_some_and(|until| self.inner.now() < until)

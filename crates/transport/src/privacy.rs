@@ -1,15 +1,20 @@
 //! What the other side is told of our addresses, and the servers that find them. Relay-only means that no address of
 //! this machine leaves it but to the relay: not as a candidate, not beside one (`raddr`, RFC 8839, section 5.1 allows to
-//! hide it), not in the connection data or the origin of a description (RFC 8866).
+//! hide it), not in the connection data or the origin of a description (RFC 8866). Where local addresses are named, the same holds for
+//! them, and a name stands in the candidate's place ([`crate::names`]).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::{IceServer, TransportConfig};
+use crate::names::Names;
 
 /// How one connection keeps its addresses.
 #[derive(Debug)]
 pub(crate) struct Privacy {
     pub(crate) relay_only: bool,
+    /// Gives the names that stand in place of local addresses.
+    named: Option<Arc<Names>>,
     /// Set by the person; those of the signalling server come in addition.
     pub(crate) own_servers: Vec<IceServer>,
     has_relay: AtomicBool,
@@ -18,9 +23,11 @@ pub(crate) struct Privacy {
 }
 
 impl Privacy {
-    pub(crate) fn new(config: &TransportConfig) -> Self {
+    /// `names` are used for addresses of ours where the configuration says so.
+    pub(crate) fn new(config: &TransportConfig, names: Option<Arc<Names>>) -> Self {
         Self {
             relay_only: config.relay_only,
+            named: names.filter(|_| config.name_local),
             own_servers: config.ice_servers.clone(),
             has_relay: AtomicBool::new(config.ice_servers.iter().any(|server| !server.credential.is_empty())),
             told_any: AtomicBool::new(false),
@@ -33,13 +40,22 @@ impl Privacy {
         if self.relay_only && !is_relayed(&line) {
             return None;
         }
+        let told = match &self.named {
+            _ if self.relay_only => without_related_address(&line),
+            Some(names) => named(&line, names)?,
+            None => line,
+        };
         self.told_any.store(true, Ordering::Relaxed);
-        Some(if self.relay_only { without_related_address(&line) } else { line })
+        Some(told)
     }
 
     /// The description as the other side may see it.
     pub(crate) fn description(&self, sdp: String) -> String {
-        if self.relay_only { without_own_addresses(&sdp) } else { sdp }
+        match &self.named {
+            _ if self.relay_only => without_own_addresses(&sdp, &relayed),
+            Some(names) => without_own_addresses(&sdp, &|line| named(line, names)),
+            None => sdp,
+        }
     }
 
     /// The servers are others now; whether one of them relays.
@@ -78,15 +94,28 @@ fn without_related_address(line: &str) -> String {
     format!("{head} raddr {any} rport 0{gap}{rest}")
 }
 
-/// Connection data and origin become "any address", which with ICE nobody uses; of the candidates the relayed ones stay.
-fn without_own_addresses(sdp: &str) -> String {
-    sdp.split_inclusive("\r\n").filter_map(line_without_own_address).collect()
+/// A candidate with a name in the place of a local address; `None` where there is no name.
+fn named(line: &str, names: &Names) -> Option<String> {
+    // candidate:foundation component transport priority ADDRESS port typ ...
+    let address = line.split_whitespace().nth(4)?;
+    let told = names.told(address)?;
+    // What precedes it can't hold the address: a foundation and three numbers.
+    Some(without_related_address(&line.replacen(&format!(" {address} "), &format!(" {told} "), 1)))
 }
 
-fn line_without_own_address(line: &str) -> Option<String> {
+fn relayed(line: &str) -> Option<String> {
+    is_relayed(line).then(|| without_related_address(line))
+}
+
+/// Connection data and origin become "any address", which with ICE nobody uses; of the candidates those stay that may be told.
+fn without_own_addresses(sdp: &str, told: &dyn Fn(&str) -> Option<String>) -> String {
+    sdp.split_inclusive("\r\n").filter_map(|line| line_without_own_address(line, told)).collect()
+}
+
+fn line_without_own_address(line: &str, told: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     if let Some(candidate) = line.strip_prefix("a=candidate:") {
         let (candidate, end) = candidate.split_at(candidate.trim_end().len());
-        return is_relayed(candidate).then(|| format!("a=candidate:{}{end}", without_related_address(candidate)));
+        return told(candidate).map(|told| format!("a=candidate:{told}{end}"));
     }
     match line.split_once('=').map(|(kind, _)| kind) {
         Some("c") => Some("c=IN IP4 0.0.0.0\r\n".to_owned()),
@@ -105,7 +134,7 @@ mod tests {
     use crate::sdp::check_candidate;
 
     fn relay_only() -> Privacy {
-        Privacy::new(&TransportConfig { relay_only: true, ..TransportConfig::default() })
+        Privacy::new(&TransportConfig { relay_only: true, ..TransportConfig::default() }, None)
     }
 
     #[test]
@@ -125,7 +154,7 @@ mod tests {
             let privacy = relay_only();
             assert_eq!(privacy.candidate(line.clone()), None, "{line}");
             assert!(privacy.is_in_vain());
-            assert_eq!(Privacy::new(&TransportConfig::default()).candidate(line.clone()), Some(line));
+            assert_eq!(Privacy::new(&TransportConfig::default(), None).candidate(line.clone()), Some(line));
         }
     }
 
@@ -139,6 +168,58 @@ mod tests {
         assert!(!told.contains("192.168.1.5"), "{told}");
         assert!(told.contains("\r\nc=IN IP4 0.0.0.0\r\n") && told.contains("o=- 1 2 IN IP4 0.0.0.0\r\n"), "{told}");
         assert!(told.contains("203.0.113.9 5 typ relay raddr 0.0.0.0 rport 0\r\na=mid:0\r\n"), "{told}");
+    }
+
+    /// Names machines of 192.168/16, but for one, by their last numbers.
+    #[derive(Debug)]
+    struct Numbered;
+
+    impl crate::names::LocalNames for Numbered {
+        fn publish(&self, ip: std::net::IpAddr) -> Option<String> {
+            let name = ip.to_string().rsplit('.').next().map(|number| format!("machine-{number}.local"));
+            name.filter(|name| name != "machine-66.local")
+        }
+
+        fn resolve(&self, _: &str) -> crate::names::Resolving {
+            Box::pin(std::future::ready(None))
+        }
+
+        fn is_local(&self, ip: std::net::IpAddr) -> bool {
+            ip.to_string().starts_with("192.168.")
+        }
+    }
+
+    #[test]
+    fn a_name_stands_in_the_place_of_a_local_address() {
+        let config = TransportConfig { name_local: true, ..TransportConfig::default() };
+        let privacy = Privacy::new(&config, Some(Arc::new(Names::new(Arc::new(Numbered)))));
+        let told = |line: &str| privacy.candidate(line.to_owned()).unwrap_or_default();
+        for (line, expected) in [
+            ("candidate:1 1 udp 5 192.168.1.5 50000 typ host", "candidate:1 1 udp 5 machine-5.local 50000 typ host"),
+            (
+                "candidate:1 1 tcp 5 192.168.1.5 9000 typ host tcptype passive",
+                "candidate:1 1 tcp 5 machine-5.local 9000 typ host tcptype passive",
+            ),
+            ("candidate:1 1 udp 5 192.168.1.66 50000 typ host", ""),
+            ("candidate:1 1 udp 5 2001:db8::7 50000 typ host", "candidate:1 1 udp 5 2001:db8::7 50000 typ host"),
+            (
+                "candidate:2 1 udp 4 203.0.113.9 5 typ srflx raddr 192.168.1.5 rport 6",
+                "candidate:2 1 udp 4 203.0.113.9 5 typ srflx raddr 0.0.0.0 rport 0",
+            ),
+            (
+                "candidate:3 1 udp 3 203.0.113.7 5 typ relay raddr 192.168.1.5 rport 6",
+                "candidate:3 1 udp 3 203.0.113.7 5 typ relay raddr 0.0.0.0 rport 0",
+            ),
+        ] {
+            assert_eq!(told(line), expected);
+        }
+        let sdp = "v=0\r\no=- 1 2 IN IP4 192.168.1.5\r\nc=IN IP4 192.168.1.5\r\na=candidate:1 1 udp 1 192.168.1.5 5 typ host\r\n\
+                   a=candidate:1 1 udp 1 192.168.1.66 5 typ host\r\na=mid:0\r\n";
+        let told = privacy.description(sdp.to_owned());
+        assert!(
+            !told.contains("192.168.") && told.contains("a=candidate:1 1 udp 1 machine-5.local 5 typ host\r\na=mid:0"),
+            "{told}"
+        );
     }
 
     proptest! {

@@ -172,7 +172,9 @@ pub(crate) enum CandidateUse {
     Try,
     /// It is a port for streams (RFC 6544).
     OverTcp,
-    /// It is none for us: the end of the list, a name that browsers put in an address's place, or an end that only dials.
+    /// A name stands in its address's place, which has to be looked up in the local network first.
+    Named,
+    /// It is none for us: the end of the list, or an end that only dials.
     Skip,
 }
 
@@ -190,8 +192,7 @@ fn check_candidate_line(line: &str) -> Result<CandidateUse, TransportError> {
     let mut fields = line.split_whitespace().skip(4);
     let address = fields.next().unwrap_or_default();
     if address.ends_with(".local") {
-        // The browser's own checks reach us all the same, and show its address (RFC 8828 and the mDNS draft).
-        return Ok(CandidateUse::Skip);
+        return Ok(CandidateUse::Named);
     }
     // A host name would be looked up, and would tell its owner where we are.
     let refuse = |reason: &str| Err(TransportError::BadCandidate(reason.to_owned()));

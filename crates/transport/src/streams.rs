@@ -61,4 +61,45 @@ pub trait Streams: Send + Sync + Debug {
     /// # Errors
     /// When the system doesn't let us.
     fn listen(&self, on: IpAddr) -> io::Result<Box<dyn StreamListener>>;
+
+    /// Whether the address is of a network, and not of a machine for itself alone.
+    fn is_of_network(&self, ip: IpAddr) -> bool {
+        !ip.to_canonical().is_loopback()
+    }
+}
+
+/// Streams within a test.
+#[cfg(test)]
+pub(crate) mod pipe {
+    use std::task::{Context, Poll};
+
+    use futures::TryStreamExt as _;
+    use futures::channel::mpsc;
+
+    use super::{AsyncRead, AsyncWrite, Pin, io};
+
+    /// The writing half.
+    pub(crate) struct Pipe(mpsc::UnboundedSender<io::Result<Vec<u8>>>);
+
+    impl AsyncWrite for Pipe {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            let sent = self.0.unbounded_send(Ok(bytes.to_vec()));
+            Poll::Ready(sent.map(|()| bytes.len()).map_err(|_| io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.0.close_channel();
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What goes one way.
+    pub(crate) fn pipe() -> (Pipe, Box<dyn AsyncRead + Send + Unpin>) {
+        let (sender, receiver) = mpsc::unbounded();
+        (Pipe(sender), Box::new(receiver.into_async_read()))
+    }
 }

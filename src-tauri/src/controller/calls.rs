@@ -249,6 +249,7 @@ impl<S: Shell> Controller<S> {
             transport: TransportConfig {
                 ice_servers: ice_servers(settings, &inner.passwords),
                 relay_only: inner.running.relay_only,
+                name_local: settings.name_local,
                 ..TransportConfig::default()
             },
             devices: devices(settings).map_err(|error| error.text)?,

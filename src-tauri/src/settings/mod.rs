@@ -28,6 +28,7 @@ pub fn defaults() -> SettingsView {
         local_network: true,
         ice_servers: Vec::new(),
         relay_only: false,
+        name_local: false,
         camera: "default".to_owned(),
         microphone: "default".to_owned(),
         speaker: "default".to_owned(),
@@ -120,6 +121,7 @@ pub fn from_map(map: &Map<String, Value>) -> (SettingsView, Vec<&'static str>) {
     take("server", &mut |v| text(v).map(|v| settings.server = v));
     take("localNetwork", &mut |v| v.as_bool().map(|v| settings.local_network = v));
     take("relayOnly", &mut |v| v.as_bool().map(|v| settings.relay_only = v));
+    take("nameLocal", &mut |v| v.as_bool().map(|v| settings.name_local = v));
     take("camera", &mut |v| text(v).map(|v| settings.camera = v));
     take("microphone", &mut |v| text(v).map(|v| settings.microphone = v));
     take("speaker", &mut |v| text(v).map(|v| settings.speaker = v));
@@ -228,6 +230,7 @@ mod tests {
             }],
             local_network: false,
             relay_only: true,
+            name_local: true,
             camera: "front".into(),
             remove_echo: false,
             reduce_noise: NoiseLevel::High,

@@ -40,6 +40,8 @@ pub struct SettingsView {
     pub ice_servers: Vec<IceServerView>,
     /// Send media through a relay only, so that the other side never learns this machine's address.
     pub relay_only: bool,
+    /// Tell names in place of this machine's addresses in local networks: only who is there too learns those.
+    pub name_local: bool,
     /// The camera's id, or `default`.
     pub camera: String,
     /// The microphone's id, or `default`.

@@ -36,6 +36,7 @@ export const idle: AppView = {
     localNetwork: true,
     iceServers: [],
     relayOnly: false,
+    nameLocal: false,
     camera: "default",
     microphone: "default",
     speaker: "default",

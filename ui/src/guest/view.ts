@@ -30,6 +30,7 @@ export function idleView(server: string, version: string): AppView {
         localNetwork: false,
         iceServers: [],
         relayOnly: false,
+        nameLocal: false,
         camera: "default",
         microphone: "default",
         speaker: "default",

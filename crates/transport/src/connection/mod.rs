@@ -1,5 +1,6 @@
 //! The peer connection: its beginning, media out, control, statistics, its end.
 
+mod candidates;
 mod negotiation;
 mod settings;
 
@@ -25,6 +26,7 @@ use crate::handler::Handler;
 use crate::ice_tcp::IceTcp;
 use crate::interfaces::LocalAddresses;
 use crate::media::{self, MediaSender, Outgoing};
+use crate::names::Names;
 use crate::pace::PacedRuntime;
 use crate::privacy::Privacy;
 use crate::queue::MediaSinks;
@@ -42,6 +44,8 @@ pub struct Transport {
     privacy: Arc<Privacy>,
     relays: Arc<Relays>,
     ice_tcp: Arc<IceTcp>,
+    /// What names of the other side are looked up with.
+    names: Option<Arc<Names>>,
     fingerprint: Fingerprint,
     media: MediaSender,
     video_sender: Arc<dyn RtpSender>,
@@ -80,7 +84,8 @@ impl Transport {
             VideoSsrcs { ssrc: video.ssrc(), resend: video.resend_ssrc() },
             audio.ssrc(),
         )?;
-        let privacy = Arc::new(Privacy::new(&config));
+        let names = config.names.clone().filter(|_| !config.relay_only).map(|names| Arc::new(Names::new(names)));
+        let privacy = Arc::new(Privacy::new(&config, names.clone()));
         let handler =
             Handler { shared: Arc::clone(&shared), privacy: Arc::clone(&privacy), ice_tcp: Arc::clone(&ice_tcp) };
         let pc = PeerConnectionBuilder::new()
@@ -112,6 +117,7 @@ impl Transport {
             privacy,
             relays,
             ice_tcp,
+            names,
             fingerprint,
             media,
             video_sender,

@@ -1,4 +1,4 @@
-//! Offer, answer and candidates (RFC 8829, RFC 8838).
+//! Offer and answer (RFC 8829).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,21 +7,18 @@ use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpCodecParameters;
 use visavis_call::Fingerprint;
 use visavis_frame::VideoCodec;
-use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
+use webrtc::peer_connection::RTCSessionDescription;
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RtpSender, RtpTransceiver};
 
 use super::Transport;
 use crate::control;
 use crate::error::{TransportError, stopped};
 use crate::event::{Candidate, TransportEvent};
-use crate::ice_tcp;
 use crate::media;
 use crate::sdp::{self, CandidateUse};
 
 /// How long the machinery is kept awake after a description, so that connecting doesn't wait for its timers.
 const CONNECTING: Duration = Duration::from_secs(10);
-/// Candidates of the other side in one ICE generation.
-const MAX_REMOTE_CANDIDATES: usize = 64;
 
 /// What is under way; held for the length of each step, so that steps don't interleave.
 #[derive(Default)]
@@ -29,10 +26,10 @@ pub(super) struct Negotiation {
     /// The offer of ours that waits for its answer.
     offered: Option<String>,
     /// Candidates that came before the description that they belong to.
-    early: Vec<(Candidate, CandidateUse)>,
+    pub(super) early: Vec<(Candidate, CandidateUse)>,
     /// How many were taken since the last description.
-    taken: usize,
-    described: bool,
+    pub(super) taken: usize,
+    pub(super) described: bool,
 }
 impl Transport {
     /// Makes an offer, which is the local description from then on. The first one opens the control channel.
@@ -160,6 +157,9 @@ impl Transport {
         self.shared.pace.hurry(CONNECTING);
         negotiation.described = true;
         negotiation.taken = 0;
+        if let Some(names) = &self.names {
+            names.described();
+        }
         for (candidate, taken_as) in std::mem::take(&mut negotiation.early) {
             if let Err(error) = self.take_candidate(negotiation, candidate, taken_as).await {
                 tracing::warn!(%error, "an early candidate was refused");
@@ -218,78 +218,6 @@ impl Transport {
         let Some(transceiver) = self.transceiver_of(sender).await else { return false };
         let direction = transceiver.current_direction().await;
         matches!(direction, Ok(RTCRtpTransceiverDirection::Sendrecv | RTCRtpTransceiverDirection::Sendonly))
-    }
-
-    /// Takes an address of the other side; one that comes before its description is kept until then.
-    ///
-    /// # Errors
-    /// [`TransportError::BadCandidate`] when it isn't one, [`TransportError::TooLarge`] when there are too many.
-    pub async fn add_candidate(&self, candidate: Candidate) -> Result<(), TransportError> {
-        let taken_as = sdp::check_candidate(&candidate)?;
-        if taken_as == CandidateUse::Skip {
-            return Ok(());
-        }
-        let mut negotiation = self.negotiation.lock().await;
-        if negotiation.described {
-            return self.take_candidate(&mut negotiation, candidate, taken_as).await;
-        }
-        if negotiation.early.len() >= MAX_REMOTE_CANDIDATES {
-            return Err(TransportError::TooLarge { what: "the number of candidates", limit: MAX_REMOTE_CANDIDATES });
-        }
-        negotiation.early.push((candidate, taken_as));
-        Ok(())
-    }
-
-    async fn take_candidate(
-        &self,
-        negotiation: &mut Negotiation,
-        candidate: Candidate,
-        taken_as: CandidateUse,
-    ) -> Result<(), TransportError> {
-        if negotiation.taken >= MAX_REMOTE_CANDIDATES {
-            return Err(TransportError::TooLarge { what: "the number of candidates", limit: MAX_REMOTE_CANDIDATES });
-        }
-        negotiation.taken += 1;
-        match taken_as {
-            CandidateUse::Skip => Ok(()),
-            CandidateUse::Try => {
-                let taken = self.pc.add_ice_candidate(for_library(candidate)).await;
-                taken.map_err(|error| TransportError::BadCandidate(error.to_string()))
-            }
-            CandidateUse::OverTcp => {
-                self.try_over_tcp(candidate);
-                Ok(())
-            }
-        }
-    }
-
-    /// Tries a stream once datagrams have had their time.
-    fn try_over_tcp(&self, candidate: Candidate) {
-        let Some(line) = self.ice_tcp.for_library(&candidate.candidate) else { return };
-        let candidate = for_library(Candidate { candidate: line, ..candidate });
-        let (pc, shared) = (Arc::downgrade(&self.pc), Arc::downgrade(&self.shared));
-        let waiting = self.shared.runtime.sleep(ice_tcp::HEAD_START);
-        let late = async move {
-            waiting.await;
-            let (Some(pc), Some(shared)) = (pc.upgrade(), shared.upgrade()) else { return };
-            if !shared.is_connected()
-                && !shared.is_closing()
-                && let Err(error) = pc.add_ice_candidate(candidate).await
-            {
-                tracing::debug!(%error, "a candidate over TCP was refused");
-            }
-        };
-        self.shared.runtime.spawn(Box::pin(late)).detach();
-    }
-}
-
-fn for_library(candidate: Candidate) -> RTCIceCandidateInit {
-    RTCIceCandidateInit {
-        candidate: candidate.candidate,
-        sdp_mid: candidate.sdp_mid,
-        sdp_mline_index: candidate.sdp_mline_index,
-        username_fragment: candidate.username_fragment,
-        url: None,
     }
 }
 

@@ -123,10 +123,6 @@ impl Proof {
 }
 
 impl Links {
-    pub(super) fn has(&self, to: SocketAddr) -> bool {
-        self.links.contains_key(&to)
-    }
-
     /// Where the path to `to` is a stream: our port, if we have one that isn't chosen for each stream.
     pub(super) fn port_of(&self, to: SocketAddr) -> Option<Option<u16>> {
         match &self.links.get(&to)?.origin {
@@ -148,12 +144,14 @@ impl Links {
         true
     }
 
-    /// Uses the stream that is being opened; once it has ended there is no other to the same place.
-    pub(super) fn dial(&mut self, carrying: &Carrying, to: SocketAddr, dialing: Dialing) {
+    /// Whether a stream to there is still to be opened. Once one has ended there is no other to the same place.
+    pub(super) fn may_dial(&self, to: SocketAddr) -> bool {
         let dialled = self.links.values().filter(|link| matches!(link.origin, Origin::Dialled)).count();
-        if dialled >= MOST_DIALLED {
-            return;
-        }
+        dialled < MOST_DIALLED && !self.links.contains_key(&to)
+    }
+
+    /// Uses the stream that is being opened.
+    pub(super) fn dial(&mut self, carrying: &Carrying, to: SocketAddr, dialing: Dialing) {
         let late = carrying.runtime.sleep(DIALING);
         let opening = async move {
             match select(dialing, late).await {
@@ -194,6 +192,14 @@ impl Links {
             }));
         }
         crowded
+    }
+
+    /// Ends those that somebody else has opened and that haven't proven themselves.
+    pub(super) fn drop_unproven(&mut self) {
+        self.links.retain(|_, link| match &link.origin {
+            Origin::Dialled => true,
+            Origin::Accepted { proof, .. } => proof.is_given(),
+        });
     }
 
     pub(super) fn clear(&mut self) {

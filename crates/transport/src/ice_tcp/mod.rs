@@ -80,7 +80,7 @@ impl IceTcp {
     ) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let Some(streams) = self.streams.clone() else { return Ok(inner) };
         // Within a machine datagrams always get through, and nobody needs to be led to its other ports.
-        if inner.local_addr()?.ip().is_loopback() {
+        if !streams.is_of_network(inner.local_addr()?.ip()) {
             return Ok(inner);
         }
         Ok(socket::StreamSocket::new(inner, runtime, Arc::clone(self), streams)?)
@@ -101,10 +101,10 @@ impl IceTcp {
 
     /// A passive candidate of the other side, as the library may have it; `None` for one that isn't dialled.
     pub(crate) fn for_library(&self, line: &str) -> Option<String> {
-        self.streams.as_ref()?;
+        let streams = self.streams.as_ref()?;
         let [foundation, component, _, priority, ip, port, ..] = fields(line)[..] else { return None };
         let to = SocketAddr::new(ip.parse().ok()?, port.parse().ok()?);
-        if !may_be_dialled(to) {
+        if !streams.is_of_network(to.ip()) || !may_be_dialled(to) {
             return None;
         }
         let mut state = self.state();
@@ -116,9 +116,16 @@ impl IceTcp {
         Some(format!("{foundation} {component} udp {priority} {ip} {port} typ host"))
     }
 
-    /// There is a path: nobody needs to come by a stream any more.
+    /// There is a path: nobody needs to come by a stream any more, nor has to be heard who has and is still held back.
     pub(crate) fn close_ports(&self) {
-        self.state().listening.clear();
+        let links: Vec<_> = {
+            let mut state = self.state();
+            state.listening.clear();
+            state.links.values().cloned().collect()
+        };
+        for links in links {
+            link::lock(&links).drop_unproven();
+        }
     }
 
     /// Names a stream as such, where the path in use is one.
@@ -155,7 +162,7 @@ fn fields(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
 
-/// Nothing of this machine's own, nothing that isn't one host, and no server's usual port. What a router or a cloud keeps at
+/// Nothing that isn't one host, and no server's usual port. What a router or a cloud keeps at
 /// link-local addresses isn't the other side's either.
 fn may_be_dialled(to: SocketAddr) -> bool {
     let is_host = match to.ip().to_canonical() {
@@ -163,7 +170,7 @@ fn may_be_dialled(to: SocketAddr) -> bool {
         IpAddr::V6(ip) => !ip.is_unicast_link_local(),
     };
     let ip = to.ip().to_canonical();
-    is_host && !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast() && to.port() >= LOWEST_PORT
+    is_host && !ip.is_unspecified() && !ip.is_multicast() && to.port() >= LOWEST_PORT
 }
 
 /// The priority of a passive candidate beside one for datagrams whose local preference it keeps (RFC 6544, section 4.2).

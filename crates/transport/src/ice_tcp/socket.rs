@@ -56,10 +56,7 @@ impl StreamSocket {
     fn send_over_stream(&self, transmit: &Transmit<'_>) -> bool {
         let mut links = link::lock(&self.links);
         let to = transmit.destination;
-        if !links.has(to) {
-            if !self.ice.is_dialled(to) {
-                return false;
-            }
+        if self.ice.is_dialled(to) && links.may_dial(to) {
             let dialing = self.streams.dial_peer(self.local.ip(), to);
             links.dial(&self.carrying, to, dialing);
         }

@@ -1,55 +1,36 @@
 //! Sockets with streams behind them, in virtual time: what goes over a stream and what doesn't, and who may bring one.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
+use futures::StreamExt as _;
 use futures::channel::mpsc;
 use futures::future::{Either, select};
-use futures::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use visavis_stun::prefixed::{Prefixed, write};
 use visavis_stun::{Builder, Class, method};
 use visavis_testkit::net::{LinkConfig, World};
 
 use super::*;
 use crate::stats::CandidateEnd;
+use crate::streams::pipe::pipe;
 use crate::streams::{Accepting, Dialing, Stream, StreamListener, StreamServer};
 
 /// Where our port for streams is, on the address of its socket.
 const PORT: u16 = 40_000;
 
-/// The writing half of a pipe.
-struct Pipe(mpsc::UnboundedSender<io::Result<Vec<u8>>>);
-
-impl AsyncWrite for Pipe {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let sent = self.0.unbounded_send(Ok(bytes.to_vec()));
-        Poll::Ready(sent.map(|()| bytes.len()).map_err(|_| io::ErrorKind::BrokenPipe.into()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.close_channel();
-        Poll::Ready(Ok(()))
-    }
-}
-
 /// Both ends of a stream.
-fn pipe() -> (Stream, Stream) {
-    let half = || {
-        let (sender, receiver) = mpsc::unbounded();
-        (Pipe(sender), Box::new(receiver.into_async_read()) as Box<dyn AsyncRead + Send + Unpin>)
-    };
-    let ((one_out, other_in), (other_out, one_in)) = (half(), half());
+fn ends() -> (Stream, Stream) {
+    let ((one_out, other_in), (other_out, one_in)) = (pipe(), pipe());
     (Stream { reader: one_in, writer: Box::new(one_out) }, Stream { reader: other_in, writer: Box::new(other_out) })
 }
 
 type Caller = (Stream, SocketAddr);
+
+/// The network of these tests, whose machines all have this address.
+fn is_of_network(ip: IpAddr) -> bool {
+    ip == Ipv4Addr::LOCALHOST || !ip.to_canonical().is_loopback()
+}
 
 /// A network of streams around one socket: what it dials and who comes.
 #[derive(Debug, Default)]
@@ -76,7 +57,7 @@ impl Streams for Around {
     }
 
     fn dial_peer(&self, _: IpAddr, to: SocketAddr) -> Dialing {
-        let (ours, theirs) = pipe();
+        let (ours, theirs) = ends();
         self.dialled.lock().unwrap().push((to, theirs));
         Box::pin(async { Ok(ours) })
     }
@@ -85,6 +66,10 @@ impl Streams for Around {
         let (door, callers) = mpsc::unbounded();
         *self.door.lock().unwrap() = Some(door);
         Ok(Box::new(Port(SocketAddr::new(on, PORT), callers)))
+    }
+
+    fn is_of_network(&self, ip: IpAddr) -> bool {
+        is_of_network(ip)
     }
 }
 
@@ -130,7 +115,7 @@ impl Rig {
 
     /// Somebody dials our port: their end.
     fn comes(&self, from: SocketAddr) -> Stream {
-        let (ours, theirs) = pipe();
+        let (ours, theirs) = ends();
         let door = self.around.door.lock().unwrap();
         // A port that has closed takes nobody, and the stream is over.
         let _ = door.as_ref().unwrap().unbounded_send((ours, from));
@@ -198,14 +183,17 @@ fn a_host_candidate_has_a_port_for_streams_beside_it() {
     Rig::play(|rig| async move {
         let ip = rig.socket.local_addr().unwrap().ip();
         let told = rig.ice.beside(&rig.host_candidate()).unwrap();
-        assert_eq!(told, format!("candidate:77tcp 1 tcp 1352662783 {ip} {PORT} typ host tcptype passive"));
+        assert_eq!(told, format!("candidate:77tcp 1 tcp 1352663039 {ip} {PORT} typ host tcptype passive"));
         let reflexive = rig.host_candidate().replace("typ host", "typ srflx raddr 10.0.0.1 rport 9");
         for line in
             [reflexive.as_str(), "", "candidate:1 1 udp 1 10.9.9.9 9 typ host", "candidate:1 1 udp x y z typ host"]
         {
             assert_eq!(rig.ice.beside(line), None, "{line}");
         }
+        let mut held_back = rig.comes(at("192.0.2.7:49999"));
+        rig.pass(Duration::from_millis(10)).await;
         rig.ice.close_ports();
+        assert!(rig.is_over(&mut held_back).await, "datagrams were quicker");
         assert_eq!(rig.ice.beside(&rig.host_candidate()), None, "there is a path");
         let mut late = rig.comes(at("192.0.2.7:50000"));
         assert!(rig.is_over(&mut late).await, "the port is open after that");
@@ -240,9 +228,9 @@ fn what_the_other_side_names_is_dialled_by_what_is_sent_there() {
 fn not_everything_is_dialled() {
     Rig::play(|rig| async move {
         for place in [
-            "127.0.0.1:50000",
+            "127.0.0.2:50000",
             "[::1]:50000",
-            "[::ffff:127.0.0.1]:50000",
+            "[::ffff:127.0.0.2]:50000",
             "0.0.0.0:50000",
             "169.254.169.254:8080",
             "[fe80::1]:50000",
@@ -370,4 +358,101 @@ fn a_closed_socket_takes_its_streams_along() {
         let mut late = rest.comes(at("192.0.2.7:50001"));
         assert!(rest.is_over(&mut late).await);
     });
+}
+
+/// Two machines that can open streams to one another.
+#[derive(Debug, Default)]
+struct Street {
+    doors: Mutex<HashMap<SocketAddr, mpsc::UnboundedSender<Caller>>>,
+    dialled: Mutex<u16>,
+}
+
+impl Streams for Street {
+    fn dial(&self, _: IpAddr, _: StreamServer) -> Dialing {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+
+    fn dial_peer(&self, from: IpAddr, to: SocketAddr) -> Dialing {
+        let (ours, theirs) = ends();
+        let mut dialled = self.dialled.lock().unwrap();
+        *dialled += 1;
+        let from = SocketAddr::new(from, 50_000 + *dialled);
+        let door = self.doors.lock().unwrap().get(&to).cloned();
+        let opened = door.is_some_and(|door| door.unbounded_send((theirs, from)).is_ok());
+        Box::pin(async move { if opened { Ok(ours) } else { Err(io::ErrorKind::ConnectionRefused.into()) } })
+    }
+
+    fn listen(&self, on: IpAddr) -> io::Result<Box<dyn StreamListener>> {
+        let (door, callers) = mpsc::unbounded();
+        let mut doors = self.doors.lock().unwrap();
+        let at = SocketAddr::new(on, PORT + u16::try_from(doors.len()).unwrap());
+        doors.insert(at, door);
+        Ok(Box::new(Port(at, callers)))
+    }
+
+    fn is_of_network(&self, ip: IpAddr) -> bool {
+        is_of_network(ip)
+    }
+}
+
+/// A whole connection: how long it took, how many streams were opened, and what its path is said to be.
+fn connect(loss: f64) -> (Duration, u16, CandidateEnd) {
+    use crate::{PeerState, Transport, TransportConfig, TransportEvent, media_queues};
+
+    let world = World::new(1);
+    world.connect("ann", "bob", &LinkConfig { loss, ..LinkConfig::with_delay(Duration::from_millis(10)) });
+    let street = Arc::<Street>::default();
+    let hosts = ["ann", "bob"].map(|name| world.host(name));
+    world.run(async move {
+        let began = hosts[0].now();
+        let mut sides = Vec::new();
+        for host in &hosts {
+            let bind = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
+            let config =
+                TransportConfig { bind, streams: Some(Arc::clone(&street) as _), ..TransportConfig::default() };
+            let (sender, events) = mpsc::unbounded();
+            // Their media go nowhere.
+            let (sinks, sources) = media_queues();
+            let transport = Transport::new(Arc::clone(host) as _, config, sinks, sender).await.unwrap();
+            sides.push((transport, events, sources));
+        }
+        let [(ann, mut of_ann, _a), (bob, mut of_bob, _b)] = <[_; 2]>::try_from(sides).ok().unwrap();
+        let offer = ann.create_offer(false).await.unwrap();
+        let answer = bob.accept_offer(&offer, &ann.fingerprint()).await.unwrap();
+        ann.accept_answer(&answer, &bob.fingerprint()).await.unwrap();
+        let mut up = [false; 2];
+        while up != [true; 2] {
+            let (event, of) = match select(of_ann.next(), of_bob.next()).await {
+                Either::Left((event, _)) => (event.unwrap(), 0),
+                Either::Right((event, _)) => (event.unwrap(), 1),
+            };
+            match event {
+                TransportEvent::Candidate(candidate) => [&bob, &ann][of].add_candidate(candidate).await.unwrap(),
+                TransportEvent::State(PeerState::Connected) => up[of] = true,
+                _ => {}
+            }
+        }
+        let took = hosts[0].now().duration_since(began);
+        let end = ann.stats().await.pair.unwrap().remote;
+        let dialled = *street.dialled.lock().unwrap();
+        for side in [ann, bob] {
+            side.close().await;
+        }
+        (took, dialled, end)
+    })
+}
+
+#[test]
+fn where_datagrams_pass_nobody_is_dialled() {
+    let (took, dialled, end) = connect(0.0);
+    assert!(took < HEAD_START, "{took:?}");
+    assert_eq!((dialled, end.protocol.as_str()), (0, "udp"));
+}
+
+#[test]
+fn where_none_passes_a_stream_carries_the_connection() {
+    let (took, dialled, end) = connect(1.0);
+    assert!((HEAD_START..HEAD_START * 3).contains(&took), "{took:?}");
+    assert!((1..=2).contains(&dialled), "{dialled}, one from either side at most");
+    assert_eq!(end.protocol, "tcp", "{end:?}");
 }

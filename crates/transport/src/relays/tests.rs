@@ -1,16 +1,17 @@
 //! One socket with relays behind it, in virtual time: who is asked when, what gets through, and what is told of each.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::task::{Context, Poll};
+use std::net::IpAddr;
 use std::time::Instant;
 
-use futures::TryStreamExt as _;
-use futures::channel::mpsc;
+use futures::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use visavis_stun::framing::{Frames, MAX_FRAME_BYTES, write};
 use visavis_stun::{Builder, Class, Message, attribute, channel_data, method};
 use visavis_testkit::net::{LinkConfig, World};
 
 use super::*;
+use crate::streams::pipe::{Pipe, pipe};
+use crate::streams::{Dialing, Stream, StreamListener, StreamServer};
 
 const KEY: &[u8] = b"key";
 const RELAYED: &str = "198.51.100.9:50000";
@@ -38,30 +39,6 @@ fn answer(temper: Temper, datagram: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// The writing half of a pipe.
-struct Pipe(mpsc::UnboundedSender<io::Result<Vec<u8>>>);
-
-impl AsyncWrite for Pipe {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let sent = self.0.unbounded_send(Ok(bytes.to_vec()));
-        Poll::Ready(sent.map(|()| bytes.len()).map_err(|_| io::ErrorKind::BrokenPipe.into()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.close_channel();
-        Poll::Ready(Ok(()))
-    }
-}
-
-fn pipe() -> (Pipe, Box<dyn AsyncRead + Send + Unpin>) {
-    let (sender, receiver) = mpsc::unbounded();
-    (Pipe(sender), Box::new(receiver.into_async_read()))
-}
-
 /// Relays over streams, all of one temper, and what they have seen.
 #[derive(Debug)]
 struct Dialer {
@@ -82,6 +59,14 @@ impl Streams for Dialer {
         self.runtime.spawn(Box::pin(relay)).detach();
         Box::pin(async { Ok(Stream { reader: from_relay, writer: Box::new(to_relay) }) })
     }
+
+    fn dial_peer(&self, _: IpAddr, _: SocketAddr) -> Dialing {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+
+    fn listen(&self, _: IpAddr) -> io::Result<Box<dyn StreamListener>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 async fn serve_stream(
@@ -90,7 +75,6 @@ async fn serve_stream(
     mut writer: Pipe,
     heard: Arc<Mutex<Vec<Vec<u8>>>>,
 ) {
-    use futures::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let (mut frames, mut read) = (Frames::with_limit(MAX_FRAME_BYTES), [0; 64]);
     while let Ok(count @ 1..) = reader.read(&mut read).await {
         frames.push(&read[..count]);
