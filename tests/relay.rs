@@ -69,7 +69,7 @@ fn by_coturn_as_the_compose_file_starts_it() {
         match name {
             "--static-auth-secret" => format!("{name}={secret}"),
             "--realm" => format!("{name}=calls.example.org"),
-            "--external-ip" => format!("{name}={address}"),
+            "--external-ip" | "--allowed-peer-ip" => format!("{name}={address}"),
             _ => option.to_owned(),
         }
     });
