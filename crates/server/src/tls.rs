@@ -22,6 +22,8 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::{info, warn};
 
+use crate::local::make_private_folder;
+
 /// How often the files are looked at.
 pub const LOOK_EVERY: Duration = Duration::from_secs(30);
 
@@ -201,11 +203,20 @@ async fn look_again(newest: Arc<Newest>, certificates: PathBuf, key: PathBuf, ev
 
 // ── from an authority ───────────────────────────────────────────────────────────────────────────────────────────────
 
+/// The library writes keys that everybody on the machine could read. What keeps them is the folder, an older one too.
+fn keep_private(folder: &Path) -> io::Result<()> {
+    make_private_folder(folder)?;
+    #[cfg(unix)]
+    std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(())
+}
+
 fn from_authority(config: &TlsConfig) -> Result<Tls, TlsError> {
     let TlsConfig::Acme { domains, email, directory, roots, cache } = config else {
         unreachable!("asked for by its caller alone")
     };
     let trust = authority_trust(roots.as_deref())?;
+    keep_private(cache).map_err(|error| TlsError::File { path: cache.clone(), reason: error.to_string() })?;
     let mut acme = AcmeConfig::new_with_client_config(domains, trust).cache(DirCache::new(cache.clone()));
     if let Some(email) = email {
         acme = acme.contact_push(format!("mailto:{email}"));

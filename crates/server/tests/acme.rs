@@ -139,6 +139,8 @@ async fn an_authority_looks_at_the_port_and_gives_a_certificate_that_outlives_a_
         roots: Some(folder.path().join("root.pem")),
         cache: folder.path().join("acme"),
     });
+    // As an older server may have left it.
+    std::fs::create_dir(folder.path().join("acme")).unwrap();
     let mut server = TestServer::with(config.clone()).await;
     let begun = Instant::now();
     let mut client = loop {
@@ -153,6 +155,12 @@ async fn an_authority_looks_at_the_port_and_gives_a_certificate_that_outlives_a_
     drop(client);
     server.tell_to_stop();
     server.stopped().await;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(folder.path().join("acme")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "keys lie in it");
+    }
     // From what was kept: nobody is asked.
     drop(authority);
     let server = TestServer::with(config).await;
