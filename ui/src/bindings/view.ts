@@ -580,6 +580,10 @@ iceServers: Array<IceServerView>,
  */
 relayOnly: boolean, 
 /**
+ * Tell names in place of this machine's addresses in local networks: only who is there too learns those.
+ */
+nameLocal: boolean, 
+/**
  * The camera's id, or `default`.
  */
 camera: string, 
