@@ -47,6 +47,8 @@ describe("every view has its screen", () => {
     connecting: "Connecting",
     connected: "Call",
     muted: "Call",
+    "no-codec": "Call",
+    hidden: "Call",
     notice: "Call",
     reconnecting: "Call",
     "no-server": "Call",

@@ -97,6 +97,7 @@ export const text = {
     remoteMuted: "They are muted",
     remoteCameraOff: "Their camera is off",
     pictureComing: "Waiting for the picture",
+    noCodec: "Pictures can't be shown: the two sides share no video codec. Sound goes on.",
     elapsed: "Call time",
     reconnecting: "Connection lost. Trying to get it back…",
     dropped: {
@@ -124,6 +125,7 @@ export const text = {
     kilobits: (value: number) => (value < 1000 ? `${value} kb/s` : `${(value / 1000).toFixed(1)} Mb/s`),
     pictureSize: (width: number, height: number, fps: number) => `${width} × ${height}, ${Math.round(fps)} fps`,
     none: "None",
+    noCodec: "No codec in common",
     more: "All figures",
     less: "Fewer figures",
     protocol: "Protocol",

@@ -37,6 +37,29 @@ describe("what goes wrong is said in words", () => {
   });
 });
 
+describe("where there is no picture", () => {
+  it("the figures say that their camera is off, and not the last size", async () => {
+    await open("muted");
+    screen.getByRole("button", { name: /Quality good/ }).click();
+    const details = (await screen.findByRole("region", { name: "Call quality" })).textContent;
+    expect(details).toContain("Their camera is off");
+    expect(details).not.toContain("1280");
+  });
+
+  it("one sentence says that no codec is shared, whatever the camera does", async () => {
+    const backend = await open("no-codec");
+    const sentence = /share no video codec. Sound goes on./;
+    expect(screen.getAllByText(sentence)).toHaveLength(1);
+    expect(screen.queryByText("Waiting for the picture")).toBeNull();
+    screen.getByRole("button", { name: /Quality good/ }).click();
+    expect(await screen.findByText("No codec in common")).toBeTruthy();
+    backend.emit({ remote: { ...backend.view.call.remote, camera: false } });
+    await Promise.resolve();
+    // In place of the picture, and of the praise for it.
+    expect(screen.getAllByText(sentence)).toHaveLength(2);
+  });
+});
+
 describe("figures and reports", () => {
   it("shows the reason first and all figures on request", async () => {
     const backend = await open("slow");

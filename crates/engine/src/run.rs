@@ -309,12 +309,11 @@ impl CallLoop {
                 self.take_media();
             }
             // Of media nothing counts but that of the way that the call goes.
-            LinkEvent::KeyframeWanted | LinkEvent::VideoRefused | LinkEvent::Stats(_)
-                if self.session.chosen() != Some(way) => {}
+            LinkEvent::KeyframeWanted | LinkEvent::Stats(_) if self.session.chosen() != Some(way) => {}
             LinkEvent::KeyframeWanted => self.tell_video(VideoOutCommand::Keyframe),
             LinkEvent::VideoRefused => {
-                self.tell_video(VideoOutCommand::Stop);
-                self.on_device(now, DeviceReport::video_refused(&self.wiring.transport.video_codecs));
+                self.ends.of(way).video_refused = true;
+                self.take_refusal(now);
             }
             LinkEvent::Stats(carried) => {
                 let stats = self.meter.read(now, self.wiring.counters.snapshot(), *carried);

@@ -26,6 +26,7 @@ impl Model {
                 let text = format!("{}. {}", sentence(&error.to_string()), without(kind));
                 self.notice(kind, text, Some(NoticeAction::OpenSettings));
             }
+            DeviceReport::Failed { what: "video", .. } => self.call.remote.no_codec = true,
             DeviceReport::Failed { what, reason } => {
                 self.missing(what);
                 let text = format!("{}: {}.", failure(what), reason.trim_end_matches('.'));
@@ -57,7 +58,7 @@ fn without(kind: &str) -> &'static str {
 fn failure(what: &str) -> String {
     match what {
         "camera" | "microphone" | "speaker" => format!("The {what} can't be used"),
-        "video" | "video encoder" | "sending video" => "The other person can't see you".to_owned(),
+        "video encoder" | "sending video" => "The other person can't see you".to_owned(),
         "receiving video" => "You can't see the other person".to_owned(),
         "sound" => "There is no sound in this call".to_owned(),
         part => format!("{} doesn't work", sentence(part)),

@@ -70,7 +70,7 @@ impl Model {
             call: CallView {
                 phase: CallPhase::Idle,
                 local: local(MediaState { microphone: true, camera: true }),
-                remote: RemoteView { microphone: false, camera: false, has_picture: false },
+                remote: RemoteView { microphone: false, camera: false, has_picture: false, no_codec: false },
                 pictures: Vec::new(),
                 notices: Vec::new(),
             },
@@ -92,7 +92,7 @@ impl Model {
         *self = Self::idle();
         self.call.local = local(media);
         // Both are on until the other side says otherwise.
-        self.call.remote = RemoteView { microphone: true, camera: true, has_picture: false };
+        self.call.remote = RemoteView { microphone: true, camera: true, has_picture: false, no_codec: false };
         self.reach = reach;
         self.joining = code.is_some();
         self.call.phase = match &code {

@@ -133,6 +133,17 @@ fn what_failed_is_said_in_english() {
     }
 }
 
+/// The screen says it in its own words, where the picture would be.
+#[test]
+fn where_there_is_no_codec_there_is_no_notice() {
+    let mut model = Model::idle();
+    model.begin(None, ON, ServerKind::Custom);
+    let refused = DeviceReport::Failed { what: "video", reason: "the other side takes no H.264".into() };
+    assert_eq!(model.apply(Instant::now(), &Event::Device(refused)), Changed::CALL);
+    let shown = model.call(Instant::now());
+    assert!(shown.remote.no_codec && shown.notices.is_empty() && shown.local.has_camera);
+}
+
 #[test]
 fn whose_network_it_is_follows_the_server() {
     let now = Instant::now();
@@ -174,7 +185,8 @@ fn the_other_side_is_on_until_it_says_otherwise_and_a_used_code_is_used_up() {
     let mut model = Model::idle();
     model.begin(Some(code().into()), ON, ServerKind::Custom);
     model.apply(now, &Event::State(CallState::Connected { since: now }));
-    assert_eq!(model.call(now).remote, RemoteView { microphone: true, camera: true, has_picture: false });
+    let unheard = RemoteView { microphone: true, camera: true, has_picture: false, no_codec: false };
+    assert_eq!(model.call(now).remote, unheard);
     lose(&mut model, "camera");
     model.apply(now, &Event::State(CallState::Closed(CloseReason::PeerLost)));
     let ended = model.call(now);

@@ -167,6 +167,8 @@ pub struct RemoteView {
     pub camera: bool,
     /// At least one frame of theirs has been decoded in this call.
     pub has_picture: bool,
+    /// The two share no video codec: neither can show the other.
+    pub no_codec: bool,
 }
 
 /// Something the user should know while it is true: the cause, what still works, and at most one action.

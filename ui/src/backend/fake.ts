@@ -164,7 +164,7 @@ export class FakeBackend implements Backend {
   #play([phase, ...rest]: CallPhase[]): void {
     clearTimeout(this.#next);
     if (phase === undefined) return;
-    const remote = { microphone: true, camera: true, hasPicture: phase.kind === "connected" };
+    const remote = { microphone: true, camera: true, hasPicture: phase.kind === "connected", noCodec: false };
     this.emit({ phase, remote });
     if (phase.kind === "connected") this.#listeners?.quality(goodQuality);
     if (rest.length > 0)

@@ -14,7 +14,7 @@ export const idle: AppView = {
       cameraName: "Built-in camera",
       level: 0,
     },
-    remote: { microphone: true, camera: true, hasPicture: false },
+    remote: { microphone: true, camera: true, hasPicture: false, noCodec: false },
     pictures: [],
     notices: [],
   },
@@ -88,7 +88,7 @@ function inCall(phase: CallPhase, call: Partial<CallView> = {}): AppView {
   return {
     ...at(phase, {
       local: { ...idle.call.local, level: 0.4 },
-      remote: { microphone: true, camera: true, hasPicture: true },
+      remote: { microphone: true, camera: true, hasPicture: true, noCodec: false },
       pictures: PICTURES.slice(0, 6).map(([picture, name]) => ({ picture, name })),
       ...call,
     }),
@@ -162,8 +162,19 @@ export const scenes: Record<string, AppView> = {
   connected: inCall(connected),
   muted: inCall(connected, {
     local: { ...idle.call.local, microphone: false, camera: false },
-    remote: { microphone: false, camera: false, hasPicture: true },
+    remote: { microphone: false, camera: false, hasPicture: true, noCodec: false },
   }),
+  "no-codec": {
+    ...inCall(connected, { remote: { microphone: true, camera: true, hasPicture: false, noCodec: true } }),
+    quality: { ...goodQuality, width: 0, height: 0, fps: 0 },
+  },
+  hidden: {
+    ...inCall(connected),
+    connection: {
+      ...{ signaling: "online", problem: null, peer: "connected", relayOnly: true, byServer: true },
+      path: { kind: "relay", local: "203.0.113.9:50412", remote: "203.0.113.9:40118", protocol: "udp" },
+    },
+  },
   notice: inCall(connected, {
     local: { ...idle.call.local, camera: false, hasCamera: false },
     notices: [

@@ -497,7 +497,11 @@ camera: boolean,
 /**
  * At least one frame of theirs has been decoded in this call.
  */
-hasPicture: boolean, };
+hasPicture: boolean, 
+/**
+ * The two share no video codec: neither can show the other.
+ */
+noCodec: boolean, };
 
 /**
  * What came of asking one STUN or TURN server.

@@ -1,4 +1,4 @@
-import type { ConnectionView, QualityView } from "../bindings/view";
+import type { ConnectionView, QualityView, RemoteView } from "../bindings/view";
 import { text } from "../text";
 
 /** A figure's name and its value in words. */
@@ -7,13 +7,13 @@ export type Figure = [name: string, value: string];
 const words = text.quality;
 
 /** What most people want to know. */
-export function figures(quality: QualityView, connection: ConnectionView): Figure[] {
+export function figures(quality: QualityView, connection: ConnectionView, remote: RemoteView): Figure[] {
   return known([
     [words.delay, quality.rttMs === null ? null : words.milliseconds(quality.rttMs)],
     [words.loss, quality.lossPercent === null ? null : words.percent(quality.lossPercent)],
     [words.sent, words.kilobits(quality.sendKbps)],
     [words.received, words.kilobits(quality.receiveKbps)],
-    [words.picture, quality.width === 0 ? words.none : words.pictureSize(quality.width, quality.height, quality.fps)],
+    [words.picture, picture(quality, remote)],
     [words.path, connection.path === null ? null : words[connection.path.kind]],
   ]);
 }
@@ -34,6 +34,13 @@ export function moreFigures(quality: QualityView, connection: ConnectionView): F
     [words.freezes, words.times(details.freezes)],
     [words.work, words.workTimes(details.encodeMs, details.decodeMs)],
   ]);
+}
+
+/** The last size is remembered where nothing comes any more: the reason why nothing does says more. */
+function picture({ width, height, fps }: QualityView, remote: RemoteView): string {
+  if (remote.noCodec) return words.noCodec;
+  if (!remote.camera) return text.call.remoteCameraOff;
+  return width === 0 ? words.none : words.pictureSize(width, height, fps);
 }
 
 function known(rows: [string, string | null][]): Figure[] {

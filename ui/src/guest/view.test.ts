@@ -42,7 +42,7 @@ it("another call has no code, a clock of its own, and begins as if nothing were 
   model.take({ kind: "again", again: "possible" });
   meetAgain();
   expect(phase()).toEqual({ kind: "connecting", code: "" });
-  expect(model.now().call.remote).toEqual({ microphone: true, camera: true, hasPicture: false });
+  expect(model.now().call.remote).toEqual({ microphone: true, camera: true, hasPicture: false, noCodec: false });
   expect(model.now().connection).toMatchObject({ signaling: "online", peer: "new" });
   model.take({ kind: "state", state: { kind: "connecting" } });
   expect(phase()).toEqual({ kind: "connecting", code: "" });

@@ -18,7 +18,7 @@ export function idleView(server: string, version: string): AppView {
         ...{ microphone: true, camera: true, hasMicrophone: true, hasCamera: true },
         ...{ microphoneName: "", cameraName: "", level: 0 },
       },
-      remote: { microphone: false, camera: false, hasPicture: false },
+      remote: { microphone: false, camera: false, hasPicture: false, noCodec: false },
       pictures: [],
       notices: [],
     },
@@ -45,7 +45,7 @@ export function idleView(server: string, version: string): AppView {
 }
 
 /** Both are on until the other side says otherwise. */
-const UNHEARD: AppView["call"]["remote"] = { microphone: true, camera: true, hasPicture: false };
+const UNHEARD: AppView["call"]["remote"] = { microphone: true, camera: true, hasPicture: false, noCodec: false };
 
 function unmeasured(): AppView["quality"] {
   return {

@@ -18,6 +18,8 @@ pub(super) struct End {
     pub(super) generation: u32,
     /// The media of `link`, until the call goes this way.
     pub(super) media: Option<(MediaSender, MediaSources)>,
+    /// `link` carries no video, which is told once the call goes this way.
+    pub(super) video_refused: bool,
 }
 
 /// Those of all ways.

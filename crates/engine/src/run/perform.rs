@@ -11,7 +11,7 @@ use visavis_transport::local_addresses;
 use super::CallLoop;
 use crate::audio::AudioCommand;
 use crate::config::Devices;
-use crate::event::Event;
+use crate::event::{DeviceReport, Event};
 use crate::peer_link::{LinkCommand, PeerLink};
 use crate::stats::Meter;
 use crate::video_out::VideoOutCommand;
@@ -73,7 +73,7 @@ impl CallLoop {
             let link = PeerLink { host, way, generation, config, events };
             self.wiring.host.spawn(link.run(commands));
             let end = self.ends.of(way);
-            (end.generation, end.link) = (generation, Some(sender));
+            (end.generation, end.link, end.video_refused) = (generation, Some(sender), false);
             return;
         }
         let closes = action == TransportAction::Close;
@@ -100,6 +100,15 @@ impl CallLoop {
         let _ = self.wiring.audio.unbounded_send(AudioCommand::Receive(sources.audio));
     }
 
+    /// The two have no video codec in common, and that matters if this is the way that the call goes.
+    pub(super) fn take_refusal(&mut self, now: Instant) {
+        let Some(way) = self.session.chosen() else { return };
+        if std::mem::take(&mut self.ends.of(way).video_refused) {
+            self.tell_video(VideoOutCommand::Stop);
+            self.on_device(now, DeviceReport::video_refused(&self.wiring.transport.video_codecs));
+        }
+    }
+
     fn on_call_event(&mut self, event: CallEvent) {
         match event {
             CallEvent::State(state) => {
@@ -109,6 +118,7 @@ impl CallLoop {
                 }
                 self.take_media();
                 self.media_follows(&state);
+                self.take_refusal(self.wiring.host.now());
                 self.tell(Event::State(state));
             }
             CallEvent::Peer(state) => self.tell(Event::Peer(state)),

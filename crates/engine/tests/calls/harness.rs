@@ -121,6 +121,8 @@ pub(crate) struct Equipment {
     pub(crate) opener: Arc<dyn DeviceOpener>,
     pub(crate) video: VideoSettings,
     pub(crate) forward_error_correction: bool,
+    /// Joiner: who is asked besides the server.
+    pub(crate) nearby: Nearby,
     /// Whether it stays for another call.
     pub(crate) stays: bool,
     /// Besides the record of what it sees.
@@ -146,6 +148,7 @@ impl Default for Equipment {
                 ..VideoSettings::default()
             },
             forward_error_correction: true,
+            nearby: Nearby::default(),
             stays: false,
             self_view: Vec::new(),
             remote_video: Vec::new(),
@@ -174,7 +177,7 @@ impl Party {
         let config = CallConfig {
             intent,
             servers: vec!["server".to_owned()],
-            nearby: Nearby::default(),
+            nearby: with.nearby,
             connector: Arc::new(Wire(server.clone())),
             transport: TransportConfig {
                 bind: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],

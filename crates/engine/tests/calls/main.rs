@@ -5,6 +5,7 @@
 mod again;
 mod blackout;
 mod camera_lost;
+mod codecs;
 mod controls;
 mod determinism;
 mod devices_missing;
