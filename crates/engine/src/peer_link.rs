@@ -138,7 +138,8 @@ impl PeerLink {
     fn without_relay(&self, transport: &Transport) {
         let cause = transport.obstacle().map_or_else(String::new, |obstacle| format!(". {obstacle}"));
         let reason = format!("only relayed addresses may be used, and no TURN server has given one{cause}");
-        self.session(TransportInput::Failed { reason });
+        // Whoever tells it ends the sentence.
+        self.session(TransportInput::Failed { reason: reason.trim_end_matches('.').to_owned() });
     }
 
     fn on_event(&self, transport: &Transport, event: TransportEvent) {
