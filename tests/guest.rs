@@ -9,7 +9,7 @@ mod programs;
 
 use anyhow::{Result, ensure};
 use guests::{Browser, Clip, Guest, Peer};
-use programs::ServerProcess;
+use programs::{ServerProcess, free_udp_port, relaying_server};
 
 /// A server that serves the page, and its address for a browser.
 struct Rig {
@@ -20,7 +20,11 @@ struct Rig {
 
 impl Rig {
     fn start() -> Result<Self> {
-        let (server, clip) = (ServerProcess::start(), Clip::make()?);
+        Self::at(ServerProcess::start())
+    }
+
+    fn at(server: ServerProcess) -> Result<Self> {
+        let clip = Clip::make()?;
         Ok(Self { page: format!("http://{}/", server.address), server, clip })
     }
 
@@ -216,4 +220,58 @@ async fn a_guest_with_other_words_is_told_and_counted() -> Result<()> {
     joiner.shows("No one is waiting under this code").await?;
     creator.shows("Nobody got in").await?;
     creator.reaches("waiting").await
+}
+
+/// The guest hides, the peer doesn't: at the guest's end there is a relay, and the page says who knows what.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_who_hides_calls_through_the_relay() -> Result<()> {
+    let rig = Rig::at(relaying_server(&free_udp_port()))?;
+    let peer = rig.peer(&["create"])?;
+    let guest = rig.guest(Browser::Chromium, &format!("#{}", peer.code())).await?;
+    guest.turn("Hide my address").await?;
+    guest.click("Join").await?;
+    guest.reaches("connected").await?;
+    guest.sees_pictures().await?;
+    let path = peer.path();
+    ensure!(path["remote"]["candidateType"] == "relay", "{path}");
+    guest.open_figures().await?;
+    guest.shows("Through a relay").await?;
+    guest.shows("Knows the relay's address and not yours.").await?;
+    guest.has_kept_the_policy().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_who_hides_doesnt_call_without_a_relay() -> Result<()> {
+    let rig = Rig::start()?;
+    let guest = rig.guest(Browser::Chromium, "").await?;
+    guest.turn("Hide my address").await?;
+    guest.click("Start a call").await?;
+    let mut peer = rig.peer(&["join", &guest.code().await?])?;
+    guest.reaches("ended").await?;
+    guest.shows("only relayed addresses may be used, and there is no TURN server").await?;
+    ensure!(peer.ended().0 == "peer-lost");
+    Ok(())
+}
+
+/// All codecs but those that a peer has are left to the browser, with either side creating: sound goes on, and one sentence says
+/// what doesn't.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_common_video_codec_a_guest_is_told_and_hears() -> Result<()> {
+    for creates in [true, false] {
+        let rig = Rig::start()?;
+        let peer = (!creates).then(|| rig.peer(&["create"])).transpose()?;
+        let fragment = peer.as_ref().map_or_else(String::new, |peer| format!("#{}", peer.code()));
+        let guest = rig.guest(Browser::Chromium, &fragment).await?;
+        guest.takes_only("video/VP9").await?;
+        guest.click(if creates { "Start a call" } else { "Join" }).await?;
+        let peer = match peer {
+            Some(peer) => peer,
+            None => rig.peer(&["join", &guest.code().await?])?,
+        };
+        guest.reaches("connected").await?;
+        guest.shows("the two sides share no video codec. Sound goes on.").await?;
+        guest.hears_the_tone().await?;
+        ensure!(peer.event("failed", |_| true)["what"] == "video");
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Calls between two homes behind routers, in network namespaces, as docs/CONNECTING.md has them: routers that keep a port for
 //! all peers and routers that don't, networks without UDP, with HTTPS alone, with IPv6 alone; a machine in two networks. And relay-only, with every packet
-//! that leaves looked at. Needs root and nftables; where they are missing the tests say so and pass.
+//! that leaves looked at, of a peer and of a guest in a browser. Needs root and nftables; where they are missing the tests say so and pass.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,8 @@
     reason = "a test: a failed unwrap is a failure, and nobody links to it"
 )]
 
+mod browser;
+mod guests;
 mod namespaces;
 mod programs;
 
@@ -18,7 +20,8 @@ use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use namespaces::{Home, Net, SERVER, Way, World};
+use guests::Guest;
+use namespaces::{Home, Net, SERVER, SIGNALING, Way, World};
 use programs::Process;
 use serde_json::Value;
 
@@ -161,4 +164,33 @@ fn relay_only_shows_no_address() {
             assert!(!text.contains(hidden), "{hidden} is in {text}");
         }
     }
+}
+
+/// A guest in a browser that hides joins one who doesn't: the same.
+#[test]
+fn a_guest_who_hides_sends_to_the_relay_alone() {
+    let Some(world) = World::build("g", Net::Cone) else { return };
+    world.count_packets(Home::Ann);
+    let bob = world.cli(Home::Bob, &["create"], &[]);
+    let code = state(&bob, "waiting")["code"].as_str().unwrap().to_owned();
+    world.within(Home::Ann, move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            // Browsers open devices on secure pages, of which this one is to be.
+            let secure = format!("--unsafely-treat-insecure-origin-as-secure=http://{SIGNALING}");
+            // The browser's makers have addresses that it looks up on its own account.
+            let errands = format!("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {SERVER}, EXCLUDE localhost");
+            let page = format!("http://{SIGNALING}/#{code}");
+            let guest = Guest::open_with(&[secure, errands], &page).await.unwrap();
+            guest.turn("Hide my address").await.unwrap();
+            guest.click("Join").await.unwrap();
+            guest.reaches("connected").await.unwrap();
+            guest.sees_pictures().await.unwrap();
+        });
+    });
+    let stats = bob.event("stats", |event| event["stats"]["inbound"]["framesDecoded"].as_u64() > Some(15));
+    assert_eq!(stats["stats"]["path"]["remote"]["candidateType"], "relay", "{stats}");
+    let (to_relay, elsewhere) = world.counted(Home::Ann);
+    assert!(to_relay > 100, "{to_relay} packets to the relay");
+    assert_eq!(elsewhere, 0, "packets to anywhere else");
 }

@@ -14,23 +14,13 @@ use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use programs::{PATIENCE, Process, ServerProcess, cli, free_address};
+use programs::{PATIENCE, Process, ServerProcess, cli, free_address, free_udp_port, relaying_server};
 use serde_json::Value;
 
 const SECRET: &str = "a secret of both servers";
 
 fn state(process: &Process, wanted: &str) -> Value {
     process.event("call-state", |event| event["state"] == wanted)
-}
-
-fn free_udp_port() -> String {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
-}
-
-fn relaying_server(port: &str) -> ServerProcess {
-    let listen = format!("127.0.0.1:{port}");
-    let relay = ["--turn-public-address", "127.0.0.1", "--stun-turn-listen", &listen, "--turn-max-kbps", "20000"];
-    ServerProcess::start_with(&free_address(), &relay)
 }
 
 /// A call in which both tell relayed addresses only, with pictures and a path by relay at both ends.

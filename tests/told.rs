@@ -1,17 +1,19 @@
-//! What the other side is told where addresses are hidden: by relay only, or with names in place of local addresses. It travels sealed, so that only the other side can look: here that is a
-//! page in Chromium which keeps all that it opens. A candidate may hide the address behind it (`raddr`, RFC 8839, section 5.1).
+//! What the other side is told where addresses are hidden: by relay only, by a peer and by a guest in a browser, or with names in
+//! place of local addresses. It travels sealed, so that only the other side can look: here that is a page in Chromium which keeps all
+//! that it opens. A candidate may hide the address behind it (`raddr`, RFC 8839, section 5.1).
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a failed unwrap is a failed test")]
 
 mod browser;
+mod guests;
 mod programs;
 
-use std::net::UdpSocket;
 use std::time::Duration;
 
 use anyhow::Result;
 use browser::{Driver, Page, PageServer};
-use programs::{PATIENCE, ServerProcess, cli, free_address};
+use guests::{Browser, Clip, Guest};
+use programs::{PATIENCE, ServerProcess, cli, free_address, free_udp_port, relaying_server};
 use serde_json::Value;
 
 const THEIRS: &str = "theirs";
@@ -42,18 +44,12 @@ fn addresses(told: &[Value]) -> (Vec<String>, Vec<String>) {
     (candidates, others.into_iter().filter(has_address).map(str::to_owned).collect())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn by_relay_only_no_address_but_the_relays_is_told() -> Result<()> {
-    let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
-    let relay = ["--turn-public-address", "127.0.0.1", "--stun-turn-listen", &format!("127.0.0.1:{port}")];
-    let server = ServerProcess::start_with(&free_address(), &relay);
+/// Calls whoever waits under this code, and looks at what that one tells.
+async fn tells_only_the_relays(server: &ServerProcess, code: Option<&str>) -> Result<()> {
     let pages = PageServer::start().await?;
     let browser = Driver::chromium(&[]).await?;
     let page = Page::open(browser.client(), &pages).await?;
-
-    let ours = cli(&server.address, &["create"], "tone:440", &["--relay-only"]);
-    let waiting = ours.event("call-state", |event| event["state"] == "waiting");
-    page.start(THEIRS, &format!("ws://{}/ws", server.address), waiting["code"].as_str(), None).await?;
+    page.start(THEIRS, &format!("ws://{}/ws", server.address), code, None).await?;
     let told = told(&page).await?;
     let (candidates, lines) = addresses(&told);
     assert!(!candidates.is_empty(), "{told:#?}");
@@ -61,7 +57,9 @@ async fn by_relay_only_no_address_but_the_relays_is_told() -> Result<()> {
         let fields: Vec<&str> = candidate.split(' ').collect();
         // candidate:foundation component transport priority address port typ TYPE raddr ADDRESS rport PORT
         assert_eq!((fields[4], &fields[6..8]), ("127.0.0.1", &["typ", "relay"][..]), "{candidate}");
-        assert_eq!(fields[8..], ["raddr", "0.0.0.0", "rport", "0"], "{candidate}");
+        assert_eq!(fields[8..12], ["raddr", "0.0.0.0", "rport", "0"], "{candidate}");
+        // What a browser says of its network: numbers of its own making.
+        assert!(!fields[12..].iter().any(|field| field.contains(['.', ':'])), "{candidate}");
     }
     assert!(!lines.is_empty());
     for line in &lines {
@@ -89,4 +87,21 @@ async fn names_are_told_in_the_place_of_local_addresses() -> Result<()> {
     let named = candidates.iter().filter(|line| line.split(' ').nth(4).is_some_and(visavis_lan::is_name)).count();
     assert!(named > 0 || local.is_empty(), "{candidates:#?}");
     browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_relay_only_no_address_but_the_relays_is_told() -> Result<()> {
+    let server = relaying_server(&free_udp_port());
+    let ours = cli(&server.address, &["create"], "tone:440", &["--relay-only"]);
+    let waiting = ours.event("call-state", |event| event["state"] == "waiting");
+    tells_only_the_relays(&server, waiting["code"].as_str()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_who_hides_tells_no_address_but_the_relays() -> Result<()> {
+    let (server, clip) = (relaying_server(&free_udp_port()), Clip::make()?);
+    let guest = Guest::open(Browser::Chromium, &clip, &format!("http://{}/", server.address)).await?;
+    guest.turn("Hide my address").await?;
+    guest.click("Start a call").await?;
+    tells_only_the_relays(&server, Some(&guest.code().await?)).await
 }

@@ -35,6 +35,21 @@ const WATCH_POLICY: &str = "window.refusedByPolicy = []; \
 const CLICK: &str = "const all = [...document.querySelectorAll('button')]; \
      const named = (b) => b.innerText.trim() === arguments[0] || b.getAttribute('aria-label') === arguments[0]; \
      const found = all.find(named); found?.click(); return found !== undefined;";
+const SWITCH: &str = "const named = (s) => \
+       document.getElementById(s.getAttribute('aria-labelledby'))?.textContent.trim() === arguments[0]; \
+     const found = [...document.querySelectorAll('[role=switch]')].find(named); \
+     found?.click(); return found !== undefined;";
+const OPEN_FIGURES: &str = "document.querySelector('button[aria-label^=Quality]').click()";
+const TAKE_ONLY: &str = "const { codecs } = RTCRtpReceiver.getCapabilities('video'); \
+     const left = codecs.filter(({ mimeType }) => mimeType === arguments[0]); \
+     for (const act of ['createOffer', 'createAnswer']) { \
+       const whole = RTCPeerConnection.prototype[act]; \
+       RTCPeerConnection.prototype[act] = function (...args) { \
+         const videos = this.getTransceivers().filter(({ receiver }) => receiver.track.kind === 'video'); \
+         for (const video of videos) video.setCodecPreferences(left); \
+         return whole.apply(this, args); \
+       }; \
+     }";
 const FRAMES: &str = "return [...document.querySelectorAll('main video')].map((v) => Number(v.dataset.frames ?? 0));";
 const EMOJI: &str = "return [...document.querySelectorAll('[data-name]')].map((emoji) => emoji.dataset.name);";
 const CODE: &str = "return document.querySelector('[data-code]')?.dataset.code ?? null;";
@@ -76,10 +91,18 @@ pub struct Guest(Tab);
 impl Guest {
     /// Opens the page in a browser and waits until it stands. `clip`: what the browser's camera shows, where it takes a clip.
     pub async fn open(browser: Browser, clip: &Clip, page: &str) -> Result<Self> {
-        let tab = match browser {
-            Browser::Chromium => Tab::chromium(&clip.chromium_flags()).await?,
-            Browser::Firefox => Tab::firefox().await?,
-        };
+        match browser {
+            Browser::Chromium => Self::open_with(&clip.chromium_flags(), page).await,
+            Browser::Firefox => Self::open_in(Tab::firefox().await?, page).await,
+        }
+    }
+
+    /// The same in a Chromium with these flags.
+    pub async fn open_with(flags: &[String], page: &str) -> Result<Self> {
+        Self::open_in(Tab::chromium(flags).await?, page).await
+    }
+
+    async fn open_in(tab: Tab, page: &str) -> Result<Self> {
         tab.goto(page).await?;
         let guest = Self(tab);
         guest.run(WATCH_POLICY, json!([])).await?;
@@ -97,6 +120,26 @@ impl Guest {
         let pressed = self.run(CLICK, json!([label])).await?;
         ensure!(pressed == true, "there is no button {label}");
         Ok(())
+    }
+
+    /// Turns the switch of this name.
+    pub async fn turn(&self, label: &str) -> Result<()> {
+        let turned = self.run(SWITCH, json!([label])).await?;
+        ensure!(turned == true, "there is no switch {label}");
+        Ok(())
+    }
+
+    /// Leaves the browser one video codec, by its MIME type, before a call begins.
+    pub async fn takes_only(&self, codec: &str) -> Result<()> {
+        self.run(TAKE_ONLY, json!([codec])).await?;
+        Ok(())
+    }
+
+    /// Opens all figures of a call, with who knows what.
+    pub async fn open_figures(&self) -> Result<()> {
+        self.run(OPEN_FIGURES, json!([])).await?;
+        self.shows("All figures").await?;
+        self.click("All figures").await
     }
 
     /// The code to pass on, once it is shown.

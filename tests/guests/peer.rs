@@ -74,6 +74,12 @@ impl Peer {
         self.process.event(kind, wanted)
     }
 
+    /// The path that a picture of the other's has come by.
+    pub fn path(&self) -> Value {
+        let seen = |event: &Value| event["stats"]["inbound"]["framesDecoded"].as_u64() > Some(15);
+        self.event("stats", seen)["stats"]["path"].clone()
+    }
+
     /// Waits for a state of the call.
     pub fn reaches(&self, state: &str) -> Value {
         self.event("call-state", |event| event["state"] == state)

@@ -10,18 +10,20 @@ mod listener;
 mod second;
 
 use std::io::Write;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub use listener::Listener;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 pub use second::Way;
 
 use crate::programs::{PATIENCE, Process, program};
 
 /// The server's address.
 pub const SERVER: &str = "203.0.113.1";
-const SIGNALING: &str = "203.0.113.1:7880";
+pub const SIGNALING: &str = "203.0.113.1:7880";
 const RELAY: &str = "203.0.113.1:3478";
 /// Where somebody listens in before the server.
 const LISTENING: &str = "203.0.113.1:7881";
@@ -294,6 +296,16 @@ impl World {
             "tone",
         ]);
         Process::start(command.args(["--speaker", "silence"]).args(more))
+    }
+
+    /// Does this on a machine at home, with whatever it starts.
+    pub fn within<T: Send + 'static>(&self, home: Home, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let namespace = std::fs::File::open(Path::new("/run/netns").join(self.space(home.name()))).unwrap();
+        let inside = std::thread::spawn(move || {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            work()
+        });
+        inside.join().unwrap()
     }
 
     /// Puts somebody who writes everything down between the homes and the server.

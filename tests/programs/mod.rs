@@ -156,6 +156,18 @@ impl ServerProcess {
     }
 }
 
+/// A loopback port that nobody listens on over UDP.
+pub fn free_udp_port() -> String {
+    std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+}
+
+/// A server that relays by itself, on this port, for calls on this machine.
+pub fn relaying_server(port: &str) -> ServerProcess {
+    let listen = format!("127.0.0.1:{port}");
+    let relay = ["--turn-public-address", "127.0.0.1", "--stun-turn-listen", &listen, "--turn-max-kbps", "20000"];
+    ServerProcess::start_with(&free_address(), &relay)
+}
+
 /// `visavis-cli` with JSON output and devices that need no hardware.
 pub fn cli(server: &str, action: &[&str], microphone: &str, more: &[&str]) -> Process {
     let mut command = Command::new(program("visavis-cli"));

@@ -201,6 +201,20 @@ export const text = {
     failed: (what: string) => `The ${what} can't be opened. You can go on without.`,
     camera: "camera",
     microphone: "microphone",
+    hiding: {
+      cannot:
+        "This browser can't keep your address from the other person. Use another one, or turn Hide my address off to call without.",
+      shown:
+        "this browser looks for addresses of yours that it was asked to leave out, so your address can't be hidden",
+      noRelay:
+        "only relayed addresses may be used, and there is no TURN server: ask whoever runs this page's server for one, or turn Hide my address off",
+      /** `causes`: sentences. */
+      noneGiven: (causes: readonly string[]) =>
+        ["only relayed addresses may be used, and no TURN server has given one", ...causes].join(". "),
+      password: (relay: string) => `The TURN server ${relay} refused the user name or the password`,
+      refused: (relay: string, code: number, words: string) => `The TURN server ${relay} refused: ${code} ${words}`,
+      silent: (relay: string) => `The TURN server ${relay} didn't answer`,
+    },
     insecure: "Browsers allow calls on secure pages only: this one has to be opened with https.",
     guessed: (left: number) =>
       `Somebody entered this code with words that don't match: a typo, or someone guessing. Nobody got in. ${left === 1 ? "One more try" : `${left} more tries`} before the code is burnt.`,

@@ -117,9 +117,22 @@ describe("hiding one's address", () => {
     expect(backend.view.settings.relayOnly).toBe(false);
   });
 
-  it("isn't promised to a guest, whose page doesn't do it", async () => {
-    await open("with-server", "calls.example.org");
-    expect(screen.queryByRole("switch", { name: "Hide my address" })).toBeNull();
+  it("is the same for a guest, for as long as the page stands", async () => {
+    const backend = await open("with-server", "calls.example.org");
+    screen.getByRole("switch", { name: "Hide my address" }).click();
+    screen.getByRole("button", { name: "Start a call" }).click();
+    expect(backend.asked).toContain("startCall relayOnly");
+    backend.emit({ phase: { kind: "idle" } });
+    expect((await screen.findByRole("switch", { name: "Hide my address" })).getAttribute("aria-checked")).toBe("true");
+  });
+
+  it.each([null, "calls.example.org"])("is told among who knows what (guest of %s)", async (guestOf) => {
+    await open("hidden", guestOf);
+    screen.getByRole("button", { name: /Quality good/ }).click();
+    (await screen.findByRole("button", { name: "All figures" })).click();
+    const knowledge = (await screen.findByRole("region", { name: "Who knows what" })).textContent;
+    expect(knowledge).toContain("Knows the relay's address and not yours.");
+    expect(knowledge).toContain("The relay");
   });
 });
 

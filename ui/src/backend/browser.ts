@@ -2,6 +2,7 @@ import type { AppView, DevicesView, ErrorView, SettingsView } from "../bindings/
 import { exhaustive } from "../exhaustive";
 import { makeIdentity, Peer, type Identity, type MediaKind } from "../guest/call/peer";
 import type { CallEvent, Means } from "../guest/call/parts";
+import { canHide } from "../guest/call/privacy";
 import type { ReceiveReport } from "../guest/call/control";
 import { Session } from "../guest/call/session";
 import { because } from "../guest/call/state";
@@ -35,6 +36,8 @@ interface Call {
   begun: number;
   /** What to join, `null` where the code is ours. */
   joins: RoomCode | null;
+  /** The other side isn't to learn where this one is. */
+  relayOnly: boolean;
 }
 
 /** The guest page: the same screens against this browser's own WebRTC, through the server that the page comes from. */
@@ -69,25 +72,25 @@ export class BrowserBackend implements Backend {
     return Promise.resolve(this.#call?.model.now() ?? this.#view);
   }
 
-  startCall(): Promise<void> {
-    return this.#begin(null);
+  startCall(relayOnly: boolean): Promise<void> {
+    return this.#begin(null, relayOnly);
   }
 
-  joinCall(typed: string): Promise<void> {
+  joinCall(typed: string, relayOnly: boolean): Promise<void> {
     const code = readCode(typed);
-    if (code !== null) return this.#begin(code);
+    if (code !== null) return this.#begin(code, relayOnly);
     return refuse({ code: "bad-code", text: text.start.codeEmpty, field: "code" });
   }
 
   again(): Promise<void> {
-    const { model, session = null, joins = null } = this.#call ?? {};
+    const { model, session = null, joins = null, relayOnly = false } = this.#call ?? {};
     const phase = model?.view.call.phase;
     const again = phase?.kind === "ended" ? phase.again : "no";
     switch (again) {
       case "no":
-        return this.#begin(null);
+        return this.#begin(null, relayOnly);
       case "retry":
-        return this.#begin(joins);
+        return this.#begin(joins, relayOnly);
       case "ready":
       case "awaited":
       case "asked":
@@ -161,11 +164,12 @@ export class BrowserBackend implements Backend {
 
   // ── a call ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #begin(joins: RoomCode | null): Promise<void> {
+  async #begin(joins: RoomCode | null, relayOnly: boolean): Promise<void> {
     // Older browsers hide these on a page that isn't secure.
     if (!window.isSecureContext) return refuse({ code: "insecure", text: text.guest.insecure, field: null });
+    if (relayOnly && !canHide()) return refuse({ code: "cannot-hide", text: text.guest.hiding.cannot, field: null });
     this.#end();
-    const model = new CallModel(this.#view, joins && writeCode(joins), this.guestOf);
+    const model = new CallModel(this.#view, joins && writeCode(joins), this.guestOf, relayOnly);
     const media: LocalMedia = new LocalMedia(this.#wanted(), {
       changed: () => void this.#sendMedia(call),
       trouble: (kind, trouble) => {
@@ -173,7 +177,7 @@ export class BrowserBackend implements Backend {
       },
     });
     const fresh = { session: null, figures: new Figures(), judge: new Judge(), theirs: null, story: [] };
-    const call: Call = { ...fresh, model, media, joins, begun: performance.now() };
+    const call: Call = { ...fresh, model, media, joins, relayOnly, begun: performance.now() };
     this.#call = call;
     this.#tell(["call", "connection", "quality"]);
     void this.#open(call);
@@ -357,10 +361,11 @@ function refuse(error: ErrorView): Promise<never> {
 }
 
 /** What a call is held with that has this certificate. */
-function meansOf(role: Role, identity: Identity, { media }: Call, secretAt: (nameplate: string) => Secret): Means {
+function meansOf(role: Role, identity: Identity, call: Call, secretAt: (nameplate: string) => Secret): Means {
   const [{ fingerprint }, seen] = [identity, new Set<string>()];
+  const options = { offers: role === "creator", relayOnly: call.relayOnly };
   return {
-    peer: (events) => new Peer(identity, media.tracks, events),
+    peer: (events) => new Peer(identity, call.media.tracks, options, events),
     envelope: (nameplate) => new Exchange({ role, secret: secretAt(nameplate), fingerprint, seen }),
   };
 }

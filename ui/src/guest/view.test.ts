@@ -13,13 +13,14 @@ const close = (code: EndCode) => model.take({ kind: "state", state: { kind: "clo
 const meetAgain = () => model.take({ kind: "state", state: { kind: "verifying" } });
 
 beforeEach(() => {
-  model = new CallModel(idleView("wss://calls.example.org/ws", "0.1.0"), "4827-tulip-orbit", "calls.example.org");
+  const idle = idleView("wss://calls.example.org/ws", "0.1.0");
+  model = new CallModel(idle, "4827-tulip-orbit", "calls.example.org", true);
 });
 
 it("a call that never came about may be tried again, unless that is of no use", () => {
   close("no-such-room");
   expect(again()).toBe("retry");
-  model = new CallModel(model.view, null, "calls.example.org");
+  model = new CallModel(model.view, null, "calls.example.org", false);
   close("burnt");
   expect(again()).toBe("no");
 });
@@ -38,6 +39,8 @@ it("a call that is over says what can follow", () => {
 it("another call has no code, a clock of its own, and begins as if nothing were known of the other", () => {
   connect();
   model.take({ kind: "remote-media", media: { microphone: false, camera: false } });
+  model.take({ kind: "no-codec" });
+  expect(model.now().call.remote.noCodec).toBe(true);
   close("hung-up");
   model.take({ kind: "again", again: "possible" });
   meetAgain();
@@ -48,6 +51,16 @@ it("another call has no code, a clock of its own, and begins as if nothing were 
   expect(phase()).toEqual({ kind: "connecting", code: "" });
   model.take({ kind: "state", state: { kind: "connected", since: performance.now() } });
   expect((phase() as Extract<CallPhase, { kind: "connected" }>).sinceMs).toBeLessThan(30_000);
+});
+
+it("an address that was to be hidden stays so in the calls that follow with the same other", () => {
+  connect();
+  close("hung-up");
+  expect(model.now().connection.relayOnly).toBe(true);
+  model.take({ kind: "again", again: "possible" });
+  meetAgain();
+  expect(model.now().connection.relayOnly).toBe(true);
+  expect(new CallModel(model.view, null, "calls.example.org", false).now().connection.relayOnly).toBe(false);
 });
 
 it("another call that never came about can't be tried again: there is no code", () => {

@@ -9,6 +9,11 @@ import type { Second } from "./media/figures";
 
 export type Changed = "call" | "connection" | "quality";
 
+/** A guest's calls are all arranged by the server of the page. */
+const UNCONNECTED: AppView["connection"] = {
+  ...{ signaling: "offline", problem: null, peer: "new", path: null, relayOnly: false, byServer: true },
+};
+
 /** The page before anything has happened. */
 export function idleView(server: string, version: string): AppView {
   return {
@@ -22,7 +27,7 @@ export function idleView(server: string, version: string): AppView {
       pictures: [],
       notices: [],
     },
-    connection: { signaling: "offline", problem: null, peer: "new", path: null, relayOnly: false, byServer: true },
+    connection: UNCONNECTED,
     quality: unmeasured(),
     settings: {
       ...{
@@ -67,24 +72,16 @@ export class CallModel {
   /** The two have met in a call before this one. */
   #metBefore = false;
 
-  /** `host`: whom this guest trusts. */
-  constructor(view: AppView, code: string | null, host: string) {
+  /** `host`: whom this guest trusts. `relayOnly`: the other side isn't to learn where this one is. */
+  constructor(view: AppView, code: string | null, host: string, relayOnly: boolean) {
     this.#host = host;
     this.#joining = code !== null;
     this.code = code ?? "";
     const phase: CallPhase = code === null ? { kind: "preparing" } : { kind: "joining", code, ahead: 0 };
-    const connection = {
-      signaling: "connecting",
-      problem: null,
-      peer: "new",
-      path: null,
-      relayOnly: false,
-      byServer: true,
-    } as const;
     this.view = {
       ...view,
       call: { ...view.call, phase, remote: UNHEARD, pictures: [], notices: [] },
-      connection,
+      connection: { ...UNCONNECTED, signaling: "connecting", relayOnly },
       quality: unmeasured(),
     };
   }
@@ -121,6 +118,8 @@ export class CallModel {
         const { microphone, camera } = event.media;
         return this.#call({ remote: { ...this.view.call.remote, microphone, camera } });
       }
+      case "no-codec":
+        return this.#call({ remote: { ...this.view.call.remote, noCodec: true } });
       case "remote-guest":
         this.#theirHost = event.host;
         return this.#tellTrust();
@@ -201,7 +200,7 @@ export class CallModel {
     this.view = {
       ...this.view,
       call: { ...this.view.call, pictures: [], notices: [] },
-      connection: { signaling: "offline", problem: null, peer: "closed", path: null, relayOnly: false, byServer: true },
+      connection: { ...UNCONNECTED, peer: "closed", relayOnly: this.view.connection.relayOnly },
       quality: unmeasured(),
     };
     const words = text.guest.ended[reason.code](reason.detail);

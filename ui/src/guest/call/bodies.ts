@@ -68,6 +68,11 @@ function short(fields: Fields, name: string, limit: number): string | null {
   return value !== null && value.length <= limit ? value : null;
 }
 
+/** Whether an answer takes the video that it was offered: a section that is turned down has port 0 (RFC 3264, section 6). */
+export function takesVideo(answer: string): boolean {
+  return /^m=video [1-9]/m.test(answer);
+}
+
 /** SHA-256 as RFC 8122 writes it: 32 pairs of hex digits, joined by colons. */
 function isFingerprint(value: string): boolean {
   return /^[0-9a-f]{2}(:[0-9a-f]{2}){31}$/i.test(value);

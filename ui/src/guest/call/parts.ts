@@ -6,7 +6,7 @@ import type { Role } from "../signaling/messages";
 import type { Again } from "./apart";
 import type { MediaState, ReceiveReport } from "./control";
 import type { Envelope } from "./meeting";
-import type { PeerConnection, PeerEvents } from "./peer";
+import type { PeerConnection, PeerEvents, PeerNews } from "./peer";
 import type { CallState } from "./state";
 
 export type CallEvent =
@@ -20,7 +20,7 @@ export type CallEvent =
   | { kind: "remote-guest"; host: string }
   /** What both screens show, for whoever wants to compare them aloud. */
   | { kind: "pictures"; pictures: Emoji[] }
-  | { kind: "stream"; stream: MediaStream }
+  | PeerNews
   /** Somebody tried other words. */
   | { kind: "guessed"; left: number }
   /** How things stand with another call, after the end of this one. */

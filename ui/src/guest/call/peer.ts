@@ -2,26 +2,35 @@
  * The browser's peer connection to one particular other: descriptions in and out, candidates kept until they can be used,
  * the `control` channel, and both kinds of media whether there is a device for them or not.
  */
-import { fingerprintOf, type Candidate } from "./bodies";
+import { text } from "../../text";
 import type { IceServer } from "../signaling/messages";
+import { fingerprintOf, takesVideo, type Candidate } from "./bodies";
+import { HidingError, Privacy } from "./privacy";
 
 /** No honest machine has more addresses than this. */
 const MAX_EARLY = 64;
 const CERTIFICATE: EcKeyGenParams = { name: "ECDSA", namedCurve: "P-256" };
-const URL_SCHEME = /^(stun|stuns|turn|turns):/i;
 
 export type MediaKind = "audio" | "video";
 
 /** What this machine sends; `null` where there is nothing to send. */
 export type Tracks = Record<MediaKind, MediaStreamTrack | null>;
 
+/** What a connection brings for the screen. */
+export type PeerNews =
+  /** What the other sends can be shown. */
+  | { kind: "stream"; stream: MediaStream }
+  /** The answer, whosever it was, has turned video down: the two share no codec. */
+  | { kind: "no-codec" };
+
 export interface PeerEvents {
   candidate: (candidate: Candidate | null) => void;
   state: (state: RTCPeerConnectionState) => void;
   controlOpened: () => void;
   control: (message: string) => void;
-  /** What the other sends can be shown. */
-  stream: (stream: MediaStream) => void;
+  news: (news: PeerNews) => void;
+  /** Our address can't be hidden as it was to be. */
+  shown: (error: HidingError) => void;
 }
 
 /** What a session needs of the connection to one other; `Peer` is the browser's. */
@@ -36,6 +45,8 @@ export interface PeerConnection {
   say(message: string): boolean;
   stats(): Promise<RTCStatsReport>;
   remoteFingerprint(): Promise<string | null>;
+  /** Why the other can't be told any address, where ours is to be hidden and no relay has given one. */
+  readonly inVain: HidingError | null;
   close(): void;
 }
 
@@ -51,7 +62,8 @@ export function onlyWhile(current: () => boolean, events: PeerEvents): PeerEvent
     state: guard(events.state),
     controlOpened: guard(events.controlOpened),
     control: guard(events.control),
-    stream: guard(events.stream),
+    news: guard(events.news),
+    shown: guard(events.shown),
   };
 }
 
@@ -76,20 +88,38 @@ export async function makeIdentity(): Promise<Identity> {
   }
 }
 
+export interface PeerOptions {
+  /** This side makes the first offer. */
+  offers: boolean;
+  /** The other side isn't to learn where this one is. */
+  relayOnly: boolean;
+}
+
 export class Peer implements PeerConnection {
   readonly #pc: RTCPeerConnection;
   readonly #events: PeerEvents;
   readonly #tracks: Tracks;
+  readonly #privacy: Privacy;
   readonly #remote = new MediaStream();
   #early: Candidate[] = [];
   #channel: RTCDataChannel | null = null;
 
-  constructor(identity: Identity, tracks: Tracks, events: PeerEvents) {
-    this.#pc = new RTCPeerConnection({ certificates: [identity.certificate], bundlePolicy: "max-bundle" });
+  constructor(identity: Identity, tracks: Tracks, { offers, relayOnly }: PeerOptions, events: PeerEvents) {
+    this.#privacy = new Privacy(relayOnly);
+    this.#pc = new RTCPeerConnection({
+      certificates: [identity.certificate],
+      // An answer by "max-bundle" can't turn the first section down in Chromium, which is the app's video.
+      bundlePolicy: offers ? "max-bundle" : "balanced",
+      iceTransportPolicy: relayOnly ? "relay" : "all",
+    });
     this.#events = events;
     this.#tracks = { ...tracks };
     this.#pc.onicecandidate = ({ candidate }) => {
-      events.candidate(candidate?.candidate ? (candidate.toJSON() as Candidate) : null);
+      if (candidate?.candidate) this.#tell(candidate.toJSON() as Candidate);
+      else this.#toldAll();
+    };
+    this.#pc.onicecandidateerror = (error) => {
+      this.#privacy.refused(error);
     };
     this.#pc.onconnectionstatechange = () => {
       events.state(this.#pc.connectionState);
@@ -99,17 +129,14 @@ export class Peer implements PeerConnection {
     };
     this.#pc.ontrack = ({ track }) => {
       this.#remote.addTrack(track);
-      events.stream(this.#remote);
+      events.news({ kind: "stream", stream: this.#remote });
     };
   }
 
   /** For addresses gathered from now on. An address that this browser can't use is no reason to use none. */
   useServers(servers: readonly IceServer[]): void {
-    const usable = servers
-      .map((server) => ({ ...server, urls: server.urls.filter((url) => URL_SCHEME.test(url)) }))
-      .filter(({ urls }) => urls.length > 0);
     try {
-      this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers: usable });
+      this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers: this.#privacy.servers(servers) });
     } catch (error) {
       console.warn("these servers can't be used", error);
     }
@@ -117,6 +144,7 @@ export class Peer implements PeerConnection {
 
   /** Creator: a first offer, or one that restarts ICE. */
   async offer(restart: boolean): Promise<string> {
+    this.#privacy.needRelay();
     if (this.#channel === null) {
       this.#adopt(this.#pc.createDataChannel("control"));
       for (const kind of ["audio", "video"] as const) {
@@ -128,7 +156,8 @@ export class Peer implements PeerConnection {
 
   /** Joiner: the answer to an offer. */
   async answer(sdp: string): Promise<string> {
-    await this.#pc.setRemoteDescription({ type: "offer", sdp });
+    this.#privacy.needRelay();
+    await this.#pc.setRemoteDescription({ type: "offer", sdp: this.#privacy.theirs(sdp) });
     for (const transceiver of this.#pc.getTransceivers()) {
       const kind = transceiver.receiver.track.kind as MediaKind;
       if (transceiver.direction === "sendrecv" || transceiver.direction === "stopped") continue;
@@ -136,11 +165,14 @@ export class Peer implements PeerConnection {
       await transceiver.sender.replaceTrack(this.#tracks[kind]);
     }
     await this.#addEarly();
-    return this.#describe(await this.#pc.createAnswer());
+    const answer = await this.#describe(await this.#pc.createAnswer());
+    this.#look(answer);
+    return answer;
   }
 
   async acceptAnswer(sdp: string): Promise<void> {
-    await this.#pc.setRemoteDescription({ type: "answer", sdp });
+    await this.#pc.setRemoteDescription({ type: "answer", sdp: this.#privacy.theirs(sdp) });
+    this.#look(sdp);
     await this.#addEarly();
   }
 
@@ -151,6 +183,7 @@ export class Peer implements PeerConnection {
 
   async addCandidate({ candidate: line, sdpMid, sdpMLineIndex, usernameFragment }: Candidate): Promise<void> {
     const candidate = { candidate: line, sdpMid, sdpMLineIndex, usernameFragment };
+    if (!this.#privacy.takes(candidate)) return;
     if (this.#pc.remoteDescription === null) {
       if (this.#early.length < MAX_EARLY) this.#early.push(candidate);
       return;
@@ -187,14 +220,36 @@ export class Peer implements PeerConnection {
     return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0").toUpperCase()).join(":");
   }
 
+  get inVain(): HidingError | null {
+    return this.#privacy.inVain(this.#pc.iceGatheringState !== "complete");
+  }
+
   close(): void {
-    this.#pc.onicecandidate = this.#pc.onconnectionstatechange = this.#pc.ondatachannel = this.#pc.ontrack = null;
+    this.#pc.onicecandidate = this.#pc.onicecandidateerror = null;
+    this.#pc.onconnectionstatechange = this.#pc.ondatachannel = this.#pc.ontrack = null;
     this.#pc.close();
+  }
+
+  #look(answer: string): void {
+    if (!takesVideo(answer)) this.#events.news({ kind: "no-codec" });
+  }
+
+  #tell(candidate: Candidate): void {
+    const told = this.#privacy.candidate(candidate);
+    if (told !== null) this.#events.candidate(told);
+    // A browser that finds such an address may use it, too.
+    else this.#events.shown(new HidingError(text.guest.hiding.shown));
+  }
+
+  #toldAll(): void {
+    const inVain = this.#privacy.inVain(false);
+    if (inVain !== null) this.#events.shown(inVain);
+    this.#events.candidate(null);
   }
 
   async #describe(description: RTCSessionDescriptionInit): Promise<string> {
     await this.#pc.setLocalDescription(description);
-    return this.#pc.localDescription?.sdp ?? "";
+    return this.#privacy.description(this.#pc.localDescription?.sdp ?? "");
   }
 
   async #addEarly(): Promise<void> {

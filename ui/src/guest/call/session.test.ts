@@ -1,6 +1,7 @@
 // @vitest-environment node
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { join } from "./testServer";
+import { HidingError } from "./privacy";
 import { begin, connect, end, finish, meet, peer, reach, server, settle, start, states, type Side } from "./testSides";
 
 const OTHER = Array(32).fill("EE").join(":");
@@ -108,6 +109,29 @@ it("no path in fifteen seconds has a name", async () => {
   const [creator, joiner] = await meet();
   await vi.advanceTimersByTimeAsync(15_000);
   expect([end(creator), end(joiner)]).toEqual([["no-path"], ["no-path"]]);
+});
+
+it("an address that can't be hidden ends the call at once, and says why", async () => {
+  const [creator, joiner] = await meet();
+  peer(joiner).events.shown(new HidingError("no TURN server has given one"));
+  const reason = { code: "transport-failed", detail: "no TURN server has given one" };
+  expect(joiner.events.findLast(({ kind }) => kind === "state")).toMatchObject({ state: { kind: "closed", reason } });
+  await reach(creator, "closed");
+  expect(end(creator)).toEqual(["peer-lost"]);
+});
+
+it("no address in fifteen seconds is why there was no path", async () => {
+  const both = await meet();
+  for (const side of both) peer(side).inVain = new HidingError("no TURN server has given one");
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(both.map(end)).toEqual([["transport-failed"], ["transport-failed"]]);
+});
+
+it("no address is why there was no path, also where the other finds out first", async () => {
+  const [, joiner] = await meet();
+  peer(joiner).inVain = new HidingError("no TURN server has given one");
+  server.tell(server.joiner, { type: "peer-left", exchange: server.exchange, reason: "no-path" });
+  expect(end(joiner)).toEqual(["transport-failed"]);
 });
 
 it("somebody who runs out of time leaves the code as it was", async () => {

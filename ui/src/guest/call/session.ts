@@ -29,6 +29,7 @@ import {
   ofFailure,
   ofGivingUp,
   ofLeaving,
+  ofNoPath,
   ofRefusal,
   staysAfter,
   type CallState,
@@ -276,8 +277,11 @@ export class Session {
       control: (message) => {
         this.#onControl(message);
       },
-      stream: (stream) => {
-        this.#parts.onEvent({ kind: "stream", stream });
+      news: (news) => {
+        this.#parts.onEvent(news);
+      },
+      shown: (error) => {
+        this.#close(ofFailure(error, this.#meetsAgain));
       },
     };
   }
@@ -368,10 +372,11 @@ export class Session {
     }
   }
 
-  /** Any → closed. */
-  #close(reason: CloseReason): void {
+  /** Any → closed. Whoever finds out first that there is no path: it may be for want of an address of ours. */
+  #close(found: CloseReason): void {
     if (this.#state === "closed") return;
-    const bye = { type: "bye", reason: reason.code } as const;
+    const reason = found.code === "no-path" ? ofNoPath(this.peer) : found;
+    const bye = { type: "bye", reason: found.code } as const;
     const stays = this.#isUp() && this.#client.isPaired && staysAfter(reason.code);
     const rejoin = stays ? (this.#meeting?.envelope.rejoin ?? null) : null;
     let said = Promise.resolve();
@@ -382,7 +387,7 @@ export class Session {
     }
     this.#mender.end();
     this.#enter("closed", reason);
-    this.#apart.begin({ meeting: this.#meeting, word: reason.code, said, rejoin });
+    this.#apart.begin({ meeting: this.#meeting, word: found.code, said, rejoin });
   }
 
   #enter(kind: State, reason = because("hung-up")): void {
@@ -390,7 +395,6 @@ export class Session {
     const deadline = DEADLINE_OF[kind];
     if (deadline !== undefined) this.#timers.set(deadline, DEADLINES_MS[deadline]);
     this.#state = kind;
-    const times = { since: this.#since, lost: performance.now() };
-    this.#parts.onEvent({ kind: "state", state: { kind, reason, ...times } });
+    this.#parts.onEvent({ kind: "state", state: { kind, reason, since: this.#since, lost: performance.now() } });
   }
 }

@@ -2,6 +2,8 @@
 import { exhaustive } from "../../exhaustive";
 import type { GiveUp } from "../signaling/events";
 import { EnvelopeError } from "./meeting";
+import type { PeerConnection } from "./peer";
+import { HidingError } from "./privacy";
 
 export type EndCode =
   | "hung-up"
@@ -108,6 +110,7 @@ export function ofLeaving(
 
 /** What it means that a message, or what the browser was asked for because of one, is of no use. */
 export function ofFailure(error: unknown, meetsAgain: boolean): CloseReason {
+  if (error instanceof HidingError) return because("transport-failed", error.message);
   if (!(error instanceof EnvelopeError)) return because("transport-failed", String(error));
   switch (error.fault) {
     case "words":
@@ -120,6 +123,12 @@ export function ofFailure(error: unknown, meetsAgain: boolean): CloseReason {
     default:
       return exhaustive(error.fault);
   }
+}
+
+/** What it means that no path was found: this side may have had no address to tell the other. */
+export function ofNoPath(peer: Pick<PeerConnection, "inVain"> | null): CloseReason {
+  const inVain = peer?.inVain ?? null;
+  return inVain === null ? because("no-path") : ofFailure(inVain, false);
 }
 
 /** Whether two whose call was up stay in their room after it has ended like this. */

@@ -1,6 +1,7 @@
 /** A signalling server of one room, and peer connections of nothing: for tests. */
 import type { Dial, SocketHandlers } from "../signaling/events";
 import type { PeerConnection, PeerEvents } from "./peer";
+import type { HidingError } from "./privacy";
 
 type Message = Record<string, unknown> & { type: string };
 
@@ -101,6 +102,7 @@ export class TestPeer implements PeerConnection {
   readonly fingerprint: string;
   /** What the connection came up with, where that isn't what was sealed. */
   shown: string | null = null;
+  inVain: HidingError | null = null;
   readonly done: string[] = [];
   other: TestPeer | null = null;
   open = false;
