@@ -1,6 +1,8 @@
 //! Names that stand for addresses of a local network, so that nobody outside it learns those
 //! (draft-ietf-mmusic-mdns-ice-candidates, section 3).
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "the enum matched here is the library's, and open")]
+
 use std::net::IpAddr;
 
 use mdns_sd::{HostnameResolutionEvent, IfKind, ScopedIp, ServiceDaemon, ServiceInfo};
@@ -69,7 +71,6 @@ impl Names {
                     }
                 }
                 HostnameResolutionEvent::SearchTimeout(_) | HostnameResolutionEvent::SearchStopped(_) => return None,
-                // Nothing to use yet; the library's list of events is open.
                 _ => {}
             }
         }
