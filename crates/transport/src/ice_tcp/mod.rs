@@ -118,12 +118,8 @@ impl IceTcp {
 
     /// There is a path: nobody needs to come by a stream any more, nor has to be heard who has and is still held back.
     pub(crate) fn close_ports(&self) {
-        let links: Vec<_> = {
-            let mut state = self.state();
-            state.listening.clear();
-            state.links.values().cloned().collect()
-        };
-        for links in links {
+        self.state().listening.clear();
+        for links in self.all_links() {
             link::lock(&links).drop_unproven();
         }
     }
@@ -132,11 +128,16 @@ impl IceTcp {
     pub(crate) fn tell(&self, pair: &mut SelectedPair) {
         let Ok(ip) = pair.remote.address.parse() else { return };
         let remote = SocketAddr::new(ip, pair.remote.port);
-        let port = self.state().links.values().find_map(|links| link::lock(links).port_of(remote));
+        let port = self.all_links().iter().find_map(|links| link::lock(links).port_of(remote));
         let Some(port) = port else { return };
         pair.local.port = port.unwrap_or(DISCARD_PORT);
         pair.local.protocol = "tcp".to_owned();
         pair.remote.protocol = "tcp".to_owned();
+    }
+
+    /// Not to be asked for with any of them locked; who has one locked may lock the state.
+    fn all_links(&self) -> Vec<Arc<Mutex<Links>>> {
+        self.state().links.values().cloned().collect()
     }
 
     fn is_dialled(&self, to: SocketAddr) -> bool {
