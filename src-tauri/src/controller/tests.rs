@@ -173,8 +173,17 @@ pub(super) fn synthetic() -> SettingsView {
     SettingsView { speaker: "silence".into(), local_network: false, ..devices }
 }
 
+/// A settings file, which is written in place: looked at in the middle of that, it is looked at once more.
 fn read(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    let mut looks = 0;
+    loop {
+        let value = serde_json::from_slice(&fs::read(path).unwrap());
+        looks += 1;
+        if value.is_ok() || looks == 100 {
+            return value.unwrap();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
 }
 
 const fn is_idle(phase: &CallPhase) -> bool {

@@ -261,7 +261,7 @@ fn a_stream_that_comes_is_held_back_and_proves_itself_by_an_answered_check() {
         let from = at("192.0.2.7:50000");
         let mut theirs = rig.comes(from);
         put(&mut theirs, &stun(Class::Request, 1)).await;
-        assert_eq!(rig.receive().await.map(|(check, from)| (check, from)), None, "datagrams have a second and a half");
+        assert_eq!(rig.receive().await, None, "datagrams have a second and a half");
         assert_eq!(rig.receive().await, Some((stun(Class::Request, 1), from)));
         assert!(rig.runtime.now().duration_since(rig.began) >= HEAD_START);
         let mut pair = SelectedPair {
@@ -426,10 +426,10 @@ fn connect(loss: f64) -> (Duration, u16, CandidateEnd) {
                 Either::Left((event, _)) => (event.unwrap(), 0),
                 Either::Right((event, _)) => (event.unwrap(), 1),
             };
-            match event {
-                TransportEvent::Candidate(candidate) => [&bob, &ann][of].add_candidate(candidate).await.unwrap(),
-                TransportEvent::State(PeerState::Connected) => up[of] = true,
-                _ => {}
+            if event == TransportEvent::State(PeerState::Connected) {
+                up[of] = true;
+            } else if let TransportEvent::Candidate(candidate) = event {
+                [&bob, &ann][of].add_candidate(candidate).await.unwrap();
             }
         }
         let took = hosts[0].now().duration_since(began);
