@@ -16,6 +16,8 @@ const SERVICE: &str = "_visavis-ice._udp.local.";
 const PORT: u16 = 9;
 /// How long a name is looked up.
 const PATIENCE_MS: u64 = 3000;
+/// How often the machine's addresses are looked at, seconds.
+const LOOK_EVERY_S: u32 = 1;
 const SUFFIX: &str = ".local";
 
 /// Names of this machine's addresses, and of others', for the life of one value.
@@ -35,7 +37,10 @@ impl Names {
     /// # Errors
     /// [`AnnounceError::Mdns`].
     pub fn new() -> Result<Self, AnnounceError> {
-        Ok(Self { daemon: daemon(mdns_sd::MDNS_PORT)? })
+        let daemon = daemon(mdns_sd::MDNS_PORT)?;
+        // After a change of network the new address has a name at once.
+        daemon.set_ip_check_interval(LOOK_EVERY_S)?;
+        Ok(Self { daemon })
     }
 
     /// Gives an address of ours a new name, which machines in its network can look up from now on: 122 random bits, which

@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::config::{IceServer, TransportConfig};
 use crate::names::Names;
 
+/// Before a candidate that isn't a line of a description.
+const PREFIX: &str = "candidate:";
+
 /// How one connection keeps its addresses.
 #[derive(Debug)]
 pub(crate) struct Privacy {
@@ -94,13 +97,21 @@ fn without_related_address(line: &str) -> String {
     format!("{head} raddr {any} rport 0{gap}{rest}")
 }
 
-/// A candidate with a name in the place of a local address; `None` where there is no name.
+/// A candidate with a name in the place of a local address; `None` where there is no name. The foundation is the name's then, too:
+/// the library's is a hash of the address, and local addresses are few enough to try them all.
 fn named(line: &str, names: &Names) -> Option<String> {
     // candidate:foundation component transport priority ADDRESS port typ ...
-    let address = line.split_whitespace().nth(4)?;
+    let mut fields: Vec<&str> = line.split_whitespace().collect();
+    let (&first, &transport, &address) = (fields.first()?, fields.get(2)?, fields.get(4)?);
     let told = names.told(address)?;
-    // What precedes it can't hold the address: a foundation and three numbers.
-    Some(without_related_address(&line.replacen(&format!(" {address} "), &format!(" {told} "), 1)))
+    if told == address {
+        return Some(without_related_address(line));
+    }
+    let prefix = if first.starts_with(PREFIX) { PREFIX } else { "" };
+    let suffix = if transport.eq_ignore_ascii_case("tcp") { "tcp" } else { "" };
+    let foundation = format!("{prefix}{}{suffix}", told.split(['-', '.']).next()?);
+    (fields[0], fields[4]) = (&foundation, &told);
+    Some(without_related_address(&fields.join(" ")))
 }
 
 fn relayed(line: &str) -> Option<String> {
@@ -195,10 +206,13 @@ mod tests {
         let privacy = Privacy::new(&config, Some(Arc::new(Names::new(Arc::new(Numbered)))));
         let told = |line: &str| privacy.candidate(line.to_owned()).unwrap_or_default();
         for (line, expected) in [
-            ("candidate:1 1 udp 5 192.168.1.5 50000 typ host", "candidate:1 1 udp 5 machine-5.local 50000 typ host"),
+            (
+                "candidate:1 1 udp 5 192.168.1.5 50000 typ host",
+                "candidate:machine 1 udp 5 machine-5.local 50000 typ host",
+            ),
             (
                 "candidate:1 1 tcp 5 192.168.1.5 9000 typ host tcptype passive",
-                "candidate:1 1 tcp 5 machine-5.local 9000 typ host tcptype passive",
+                "candidate:machinetcp 1 tcp 5 machine-5.local 9000 typ host tcptype passive",
             ),
             ("candidate:1 1 udp 5 192.168.1.66 50000 typ host", ""),
             ("candidate:1 1 udp 5 2001:db8::7 50000 typ host", "candidate:1 1 udp 5 2001:db8::7 50000 typ host"),
@@ -217,7 +231,8 @@ mod tests {
                    a=candidate:1 1 udp 1 192.168.1.66 5 typ host\r\na=mid:0\r\n";
         let told = privacy.description(sdp.to_owned());
         assert!(
-            !told.contains("192.168.") && told.contains("a=candidate:1 1 udp 1 machine-5.local 5 typ host\r\na=mid:0"),
+            !told.contains("192.168.")
+                && told.contains("a=candidate:machine 1 udp 1 machine-5.local 5 typ host\r\na=mid:0"),
             "{told}"
         );
     }

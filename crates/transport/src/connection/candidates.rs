@@ -9,7 +9,8 @@ use super::negotiation::Negotiation;
 use crate::error::TransportError;
 use crate::event::Candidate;
 use crate::ice_tcp::{HEAD_START, IceTcp};
-use crate::names::Resolving;
+use crate::names::Lookup;
+use crate::relays::Relays;
 use crate::sdp::{self, CandidateUse};
 use crate::shared::Shared;
 
@@ -50,6 +51,7 @@ impl Transport {
         match taken_as {
             CandidateUse::Skip => {}
             CandidateUse::Try => {
+                self.ice_tcp.takes_datagrams(&candidate.candidate);
                 let taken = self.pc.add_ice_candidate(for_library(candidate)).await;
                 return taken.map_err(|error| TransportError::BadCandidate(error.to_string()));
             }
@@ -63,13 +65,13 @@ impl Transport {
     /// them, or its own checks show its address.
     fn look_up(&self, candidate: Candidate) {
         let Some(name) = address(&candidate.candidate) else { return };
-        let Some(resolving) = self.names.as_ref().and_then(|names| names.resolve(name)) else { return };
-        self.shared.runtime.spawn(Box::pin(self.later().looked_up(resolving, candidate))).detach();
+        let Some(lookup) = self.names.as_ref().and_then(|names| names.resolve(name)) else { return };
+        self.shared.runtime.spawn(Box::pin(self.later().looked_up(lookup, candidate))).detach();
     }
 
     fn later(&self) -> Later {
         let (pc, shared) = (Arc::downgrade(&self.pc), Arc::downgrade(&self.shared));
-        Later { pc, shared, ice_tcp: Arc::clone(&self.ice_tcp) }
+        Later { pc, shared, ice_tcp: Arc::clone(&self.ice_tcp), relays: Arc::clone(&self.relays) }
     }
 }
 
@@ -78,16 +80,20 @@ struct Later {
     pc: Weak<dyn PeerConnection>,
     shared: Weak<Shared>,
     ice_tcp: Arc<IceTcp>,
+    relays: Arc<Relays>,
 }
 
 impl Later {
-    async fn looked_up(self, resolving: Resolving, candidate: Candidate) {
-        let (Some(ip), Some(name)) = (resolving.await, address(&candidate.candidate)) else { return };
+    async fn looked_up(self, lookup: Lookup, candidate: Candidate) {
+        let (Some(ip), Some(name)) = (lookup.await, address(&candidate.candidate)) else { return };
         let line = candidate.candidate.replacen(name, &ip.to_string(), 1);
         let candidate = Candidate { candidate: line, ..candidate };
         // What the network says is checked as what the other side says.
         match sdp::check_candidate(&candidate) {
-            Ok(CandidateUse::Try) => self.take(candidate).await,
+            Ok(CandidateUse::Try) => {
+                self.ice_tcp.takes_datagrams(&candidate.candidate);
+                self.take(candidate).await;
+            }
             Ok(CandidateUse::OverTcp) => self.over_tcp(candidate).await,
             Ok(CandidateUse::Named | CandidateUse::Skip) | Err(_) => {}
         }
@@ -95,11 +101,12 @@ impl Later {
 
     /// Tries a stream once datagrams have had their time.
     async fn over_tcp(self, candidate: Candidate) {
-        let Some(line) = self.ice_tcp.for_library(&candidate.candidate) else { return };
+        let Some((to, line)) = self.ice_tcp.for_library(&candidate.candidate) else { return };
         let Some(waiting) = self.shared.upgrade().map(|shared| shared.pace.sleep_through(HEAD_START)) else { return };
         waiting.await;
         let wanted = self.shared.upgrade().is_some_and(|shared| !shared.is_connected() && !shared.is_closing());
-        if wanted {
+        // What goes to a server of ours must go on as datagrams.
+        if wanted && !self.relays.is_server(to) && self.ice_tcp.dial(to) {
             self.take(Candidate { candidate: line, ..candidate }).await;
         }
     }

@@ -157,6 +157,7 @@ impl Transport {
         self.shared.pace.hurry(CONNECTING);
         negotiation.described = true;
         negotiation.taken = 0;
+        self.ice_tcp.described();
         if let Some(names) = &self.names {
             names.described();
         }

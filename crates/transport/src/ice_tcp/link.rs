@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,11 @@ const PROVING: Duration = Duration::from_secs(5);
 const MOST_UNPROVEN: usize = 8;
 /// Streams that one socket opens: the other side decides where to.
 const MOST_DIALLED: usize = 8;
+/// Accepted streams that have: the other side needs one from each of its addresses at most.
+const MOST_PROVEN: usize = 12;
+/// What an accepted stream may bring until then, and how long it may be, bytes: checks are short and few.
+const MOST_CHECKS: usize = 64;
+const LONGEST_CHECK: usize = 1024;
 /// Checks of an accepted stream whose answers are still to come.
 const MOST_ASKED: usize = 8;
 /// The bytes of one read.
@@ -79,6 +84,7 @@ enum Origin {
 #[derive(Debug, Default)]
 struct Proof {
     given: AtomicBool,
+    checks: AtomicUsize,
     asked: Mutex<Vec<TransactionId>>,
 }
 
@@ -91,6 +97,10 @@ impl Proof {
     fn on_received(&self, datagram: &[u8]) -> bool {
         if self.is_given() {
             return true;
+        }
+        let before = self.checks.fetch_add(1, Ordering::Relaxed);
+        if before >= MOST_CHECKS || datagram.len() > LONGEST_CHECK {
+            return false;
         }
         let Some(check) = Message::parse(datagram).filter(|m| (m.class, m.method) == (Class::Request, method::BINDING))
         else {
@@ -182,6 +192,10 @@ impl Links {
         if let Some((_, oldest)) = unproven.into_iter().min().filter(|_| crowded) {
             self.links.remove(&oldest);
         }
+        let proven = self.links.values().filter(|link| link.is_proven()).count();
+        if proven >= MOST_PROVEN {
+            return true;
+        }
         if let Entry::Vacant(place) = self.links.entry(from) {
             self.accepted += 1;
             let origin = Origin::Accepted { order: self.accepted, at_port, proof: Arc::default() };
@@ -208,6 +222,14 @@ impl Links {
 }
 
 impl Link {
+    /// Whether somebody else has opened it who has turned out to be the other side.
+    fn is_proven(&self) -> bool {
+        match &self.origin {
+            Origin::Dialled => false,
+            Origin::Accepted { proof, .. } => proof.is_given(),
+        }
+    }
+
     fn run(
         carrying: &Carrying,
         other: SocketAddr,

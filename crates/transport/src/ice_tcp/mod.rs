@@ -40,6 +40,8 @@ const LOWEST_PORT: u16 = 1024;
 const DISCARD_PORT: u16 = 9;
 /// Candidates of the other side that are known as such.
 const MOST_DIALLED: usize = 16;
+/// The same of those for datagrams; no more are taken of one description.
+const MOST_DATAGRAMS: usize = 64;
 /// The type preference (RFC 8445, section 5.1.2.1): any datagram but a relayed one goes before.
 const TYPE_PREFERENCE: u32 = 80;
 /// Of host candidates over TCP (RFC 6544, section 4.2), passive ones.
@@ -58,6 +60,8 @@ struct State {
     listening: HashMap<SocketAddr, (SocketAddr, oneshot::Sender<()>)>,
     /// Where the other side takes streams, the latest of it last.
     dialled: VecDeque<SocketAddr>,
+    /// Where it takes datagrams, likewise.
+    datagrams: VecDeque<SocketAddr>,
     /// Each socket's streams.
     links: HashMap<SocketAddr, Arc<Mutex<Links>>>,
 }
@@ -99,21 +103,42 @@ impl IceTcp {
         ))
     }
 
-    /// A passive candidate of the other side, as the library may have it; `None` for one that isn't dialled.
-    pub(crate) fn for_library(&self, line: &str) -> Option<String> {
+    /// A passive candidate of the other side: where it is, and the line as the library may have it; `None` for one that isn't
+    /// dialled.
+    pub(crate) fn for_library(&self, line: &str) -> Option<(SocketAddr, String)> {
         let streams = self.streams.as_ref()?;
         let [foundation, component, _, priority, ip, port, ..] = fields(line)[..] else { return None };
         let to = SocketAddr::new(ip.parse().ok()?, port.parse().ok()?);
-        if !streams.is_of_network(to.ip()) || !may_be_dialled(to) {
-            return None;
-        }
+        let allowed = streams.is_of_network(to.ip()) && may_be_dialled(to);
+        allowed.then(|| (to, format!("{foundation} {component} udp {priority} {ip} {port} typ host")))
+    }
+
+    /// What goes there from now on goes over a stream. `false`: it is known as a place for datagrams, which it stays.
+    pub(crate) fn dial(&self, to: SocketAddr) -> bool {
         let mut state = self.state();
-        state.dialled.retain(|known| *known != to);
-        state.dialled.push_back(to);
-        if state.dialled.len() > MOST_DIALLED {
-            state.dialled.pop_front();
+        if state.datagrams.contains(&to) {
+            return false;
         }
-        Some(format!("{foundation} {component} udp {priority} {ip} {port} typ host"))
+        remember(&mut state.dialled, to, MOST_DIALLED);
+        true
+    }
+
+    /// A candidate of the other side for datagrams.
+    pub(crate) fn takes_datagrams(&self, line: &str) {
+        if let [_, _, _, _, ip, port, ..] = fields(line)[..]
+            && let (Ok(ip), Ok(port)) = (ip.parse(), port.parse())
+        {
+            let (mut state, to) = (self.state(), SocketAddr::new(ip, port));
+            state.dialled.retain(|known| *known != to);
+            remember(&mut state.datagrams, to, MOST_DATAGRAMS);
+        }
+    }
+
+    /// The other side has described itself anew: its candidates so far count no more.
+    pub(crate) fn described(&self) {
+        let mut state = self.state();
+        state.dialled.clear();
+        state.datagrams.clear();
     }
 
     /// There is a path: nobody needs to come by a stream any more, nor has to be heard who has and is still held back.
@@ -156,6 +181,14 @@ impl IceTcp {
         let mut state = self.state();
         state.links.remove(&socket);
         state.listening.remove(&socket);
+    }
+}
+
+fn remember(known: &mut VecDeque<SocketAddr>, place: SocketAddr, most: usize) {
+    known.retain(|other| *other != place);
+    known.push_back(place);
+    if known.len() > most {
+        known.pop_front();
     }
 }
 

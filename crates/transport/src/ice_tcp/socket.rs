@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub(super) struct StreamSocket {
     links: Arc<Mutex<Links>>,
     carrying: Carrying,
     inbound: Mutex<mpsc::Receiver<Received>>,
+    /// Whether what came last came over a stream: datagrams are next then, so that no stream keeps them out.
+    streams_had_it: AtomicBool,
 }
 
 impl StreamSocket {
@@ -49,7 +52,16 @@ impl StreamSocket {
             }
         };
         ice.opened(local, Arc::clone(&links), port);
-        Ok(Arc::new(Self { inner, local, ice, streams, links, carrying, inbound: Mutex::new(inbound) }))
+        Ok(Arc::new(Self {
+            inner,
+            local,
+            ice,
+            streams,
+            links,
+            carrying,
+            inbound: Mutex::new(inbound),
+            streams_had_it: AtomicBool::new(false),
+        }))
     }
 
     /// Whether that went over a stream, or was lost there.
@@ -99,12 +111,21 @@ impl AsyncUdpSocket for StreamSocket {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        if let (Some(buffer), Some(meta)) = (bufs.first_mut(), meta.first_mut())
-            && self.take_arrived(cx, buffer, meta).is_ready()
-        {
-            return Poll::Ready(Ok(1));
+        let datagrams_first = self.streams_had_it.swap(false, Ordering::Relaxed);
+        for datagrams in [datagrams_first, !datagrams_first] {
+            if datagrams {
+                let received = self.inner.poll_recv(cx, bufs, meta);
+                if received.is_ready() {
+                    return received;
+                }
+            } else if let (Some(buffer), Some(meta)) = (bufs.first_mut(), meta.first_mut())
+                && self.take_arrived(cx, buffer, meta).is_ready()
+            {
+                self.streams_had_it.store(true, Ordering::Relaxed);
+                return Poll::Ready(Ok(1));
+            }
         }
-        self.inner.poll_recv(cx, bufs, meta)
+        Poll::Pending
     }
 
     fn max_gso_segments(&self) -> usize {

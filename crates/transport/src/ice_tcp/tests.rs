@@ -205,9 +205,11 @@ fn what_the_other_side_names_is_dialled_by_what_is_sent_there() {
     Rig::play(|rig| async move {
         let to = at("192.0.2.7:50000");
         rig.send(to, b"no stream yet").await;
-        let line = rig.ice.for_library(&passive(to)).unwrap();
-        assert_eq!(line, "candidate:1 1 udp 1518280447 192.0.2.7 50000 typ host");
+        let line = "candidate:1 1 udp 1518280447 192.0.2.7 50000 typ host";
+        assert_eq!(rig.ice.for_library(&passive(to)), Some((to, line.to_owned())));
+        rig.send(to, b"not yet").await;
         assert!(rig.around.dialled.lock().unwrap().is_empty());
+        assert!(rig.ice.dial(to));
         for datagram in [&b"first"[..], b"second"] {
             rig.send(to, datagram).await;
         }
@@ -248,7 +250,7 @@ fn not_everything_is_dialled() {
         assert_eq!(alone.for_library(&passive(at("192.0.2.7:50000"))), None, "without streams");
         for i in 0..40 {
             let to = at(&format!("192.0.2.{i}:50000"));
-            rig.ice.for_library(&passive(to)).unwrap();
+            assert!(rig.ice.for_library(&passive(to)).is_some() && rig.ice.dial(to));
             rig.send(to, b"hello").await;
         }
         assert_eq!(rig.around.dialled.lock().unwrap().len(), 8, "from one socket");
@@ -343,11 +345,53 @@ fn a_crowd_before_the_port_keeps_nobody_out() {
     });
 }
 
+/// One number for both, or a lie: what is known as a place for datagrams stays one.
+#[test]
+fn a_place_for_datagrams_isnt_dialled() {
+    Rig::play(|rig| async move {
+        let to = rig.other.local_addr().unwrap();
+        rig.ice.takes_datagrams(&format!("candidate:1 1 udp 1 {} {} typ host", to.ip(), to.port()));
+        assert!(!rig.ice.dial(to));
+        rig.send(to, b"hello").await;
+        assert!(receive_at(&rig.other, &rig.runtime).await.is_some());
+        assert!(rig.around.dialled.lock().unwrap().is_empty());
+        rig.ice.described();
+        assert!(rig.ice.dial(to), "the other side has others now");
+    });
+}
+
+/// A stream that pours checks in doesn't keep datagrams out, and is over soon.
+#[test]
+fn a_stream_that_pours_keeps_no_datagram_out() {
+    Rig::play(|rig| async move {
+        rig.pass(HEAD_START).await;
+        let mut theirs = rig.comes(at("192.0.2.7:50000"));
+        for i in 0..100 {
+            put(&mut theirs, &stun(Class::Request, i)).await;
+        }
+        for _ in 0..5 {
+            rig.other.send_to(b"media", rig.socket.local_addr().unwrap()).await.unwrap();
+        }
+        rig.pass(Duration::from_millis(10)).await;
+        let (mut checks, mut media) = (0, 0);
+        while let Some((datagram, _)) = rig.receive().await {
+            if datagram == b"media" {
+                media += 1
+            } else {
+                checks += 1
+            }
+            assert!(media == 5 || checks <= media + 2, "{checks} checks and {media} datagrams");
+        }
+        assert_eq!((checks, media), (64, 5));
+        assert!(rig.is_over(&mut theirs).await);
+    });
+}
+
 #[test]
 fn a_closed_socket_takes_its_streams_along() {
     Rig::play(|rig| async move {
         let to = at("192.0.2.7:50000");
-        rig.ice.for_library(&passive(to)).unwrap();
+        assert!(rig.ice.dial(to));
         rig.send(to, b"hello").await;
         let (_, mut theirs) = rig.around.dialled.lock().unwrap().pop().unwrap();
         take(&mut theirs).await;

@@ -99,6 +99,11 @@ impl Ledger {
         }
     }
 
+    /// Whether one of them is there.
+    pub(super) fn is_server(&self, address: SocketAddr) -> bool {
+        self.servers.iter().any(|server| server.addresses.contains(&address))
+    }
+
     /// The order in which relays over streams are tried beside one another, and whether any goes over datagrams before them.
     pub(super) fn turn_of(&self, number: u16) -> (usize, bool) {
         let relays = |entry: &&Entry| entry.url.service == Service::Turn;

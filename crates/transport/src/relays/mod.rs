@@ -98,6 +98,11 @@ impl Relays {
         Ok(Arc::new(socket::RelaySocket::new(inner, runtime, Arc::clone(self))?))
     }
 
+    /// Whether a server of ours is there.
+    pub(crate) fn is_server(&self, address: SocketAddr) -> bool {
+        self.ledger().is_server(address)
+    }
+
     /// What stands in the way of a path, as far as the servers tell.
     pub(crate) fn obstacle(&self, runtime: &Arc<dyn Runtime>) -> Option<Obstacle> {
         obstacle::of(&self.ledger().reports(runtime.now(), obstacle::SUSPICIOUS))
