@@ -191,6 +191,7 @@ fn a_guest_who_hides_sends_to_the_relay_alone() {
     let stats = bob.event("stats", |event| event["stats"]["inbound"]["framesDecoded"].as_u64() > Some(15));
     assert_eq!(stats["stats"]["path"]["remote"]["candidateType"], "relay", "{stats}");
     let (to_relay, elsewhere) = world.counted(Home::Ann);
-    assert!(to_relay > 100, "{to_relay} packets to the relay");
+    // It may speak with the relay over TCP, in fewer and larger packets.
+    assert!(to_relay > 20, "{to_relay} packets to the relay");
     assert_eq!(elsewhere, 0, "packets to anywhere else");
 }

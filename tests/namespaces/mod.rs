@@ -314,7 +314,7 @@ impl World {
         Listener::start(Path::new("/run/netns").join(self.space("net")), LISTENING, SIGNALING)
     }
 
-    /// Counts from now on what leaves this home's machine: over UDP to the relay, and over UDP and TCP to anywhere but the server.
+    /// Counts from now on what leaves this home's machine: to the relay, and to anywhere but the server, over UDP and TCP.
     pub fn count_packets(&self, home: Home) {
         let rules = format!(
             "table ip watch {{
@@ -325,7 +325,7 @@ impl World {
                     oifname \"lo\" accept
                     meta l4proto != {{ tcp, udp }} accept
                     ip daddr {SERVER} tcp dport 7880-7881 accept
-                    ip daddr {SERVER} udp dport 3478 counter name relay accept
+                    ip daddr {SERVER} th dport 3478 counter name relay accept
                     counter name elsewhere
                 }}
             }}\n"
