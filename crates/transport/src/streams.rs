@@ -7,7 +7,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 
-use futures::io::{AsyncRead, AsyncWrite};
+use futures::StreamExt as _;
+use futures::channel::mpsc;
+use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 /// Where a stream to a relay leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,15 +70,48 @@ pub trait Streams: Send + Sync + Debug {
     }
 }
 
+/// What came over a stream, as a datagram from where it leads.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) from: SocketAddr,
+    pub(crate) datagram: Vec<u8>,
+}
+
+/// The bytes that are written at once, if so many wait.
+const WRITE: usize = 16 * 1024;
+
+/// Sends datagrams until there are no more, framed by `write`, which leaves out what has no place on the stream: the other side
+/// would lose its own.
+pub(crate) async fn send_all(
+    mut writer: Box<dyn AsyncWrite + Send + Unpin>,
+    mut datagrams: mpsc::Receiver<Vec<u8>>,
+    write: fn(&[u8], &mut Vec<u8>) -> bool,
+) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    while let Some(datagram) = datagrams.next().await {
+        bytes.clear();
+        let mut any = write(&datagram, &mut bytes);
+        while bytes.len() < WRITE
+            && let Ok(datagram) = datagrams.try_recv()
+        {
+            any |= write(&datagram, &mut bytes);
+        }
+        if any {
+            writer.write_all(&bytes).await?;
+            writer.flush().await?;
+        }
+    }
+    writer.close().await
+}
+
 /// Streams within a test.
 #[cfg(test)]
 pub(crate) mod pipe {
     use std::task::{Context, Poll};
 
     use futures::TryStreamExt as _;
-    use futures::channel::mpsc;
 
-    use super::{AsyncRead, AsyncWrite, Pin, io};
+    use super::{AsyncRead, AsyncWrite, Pin, io, mpsc};
 
     /// The writing half.
     pub(crate) struct Pipe(mpsc::UnboundedSender<io::Result<Vec<u8>>>);

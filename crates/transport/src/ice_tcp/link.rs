@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
-use futures::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use futures::{SinkExt as _, StreamExt as _, pin_mut};
+use futures::io::{AsyncRead, AsyncReadExt as _};
+use futures::{SinkExt as _, pin_mut};
 use visavis_stun::prefixed::{Prefixed, write};
 use visavis_stun::{Class, Message, TransactionId, method};
 use webrtc::runtime::Runtime;
 
-use crate::streams::{Dialing, Stream};
+use crate::streams::{Dialing, Received, Stream, send_all};
 
 /// Datagrams that wait for a slow stream, a quarter of a second of video. More are dropped, as a full queue on a path of
 /// datagrams would: the sender has to see that it is too fast.
@@ -40,13 +40,6 @@ const LONGEST_CHECK: usize = 1024;
 const MOST_ASKED: usize = 8;
 /// The bytes of one read.
 const READ: usize = 16 * 1024;
-
-/// What came.
-#[derive(Debug)]
-pub(super) struct Received {
-    pub(super) from: SocketAddr,
-    pub(super) datagram: Vec<u8>,
-}
 
 /// What it takes to carry a stream.
 #[derive(Clone, Debug)]
@@ -267,7 +260,7 @@ async fn carry(
     (datagrams, arrivals): (mpsc::Receiver<Vec<u8>>, mpsc::Sender<Received>),
     runtime: &Arc<dyn Runtime>,
 ) -> io::Result<()> {
-    let out = send_all(stream.writer, datagrams);
+    let out = send_all(stream.writer, datagrams, write);
     let back = receive_all(stream.reader, other, proof.as_deref(), arrivals);
     let late = async {
         if let Some(proof) = &proof {
@@ -307,25 +300,4 @@ async fn receive_all(
             }
         }
     }
-}
-
-async fn send_all(
-    mut writer: Box<dyn AsyncWrite + Send + Unpin>,
-    mut datagrams: mpsc::Receiver<Vec<u8>>,
-) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    while let Some(datagram) = datagrams.next().await {
-        bytes.clear();
-        let mut any = write(&datagram, &mut bytes);
-        while bytes.len() < READ
-            && let Ok(datagram) = datagrams.try_recv()
-        {
-            any |= write(&datagram, &mut bytes);
-        }
-        if any {
-            writer.write_all(&bytes).await?;
-            writer.flush().await?;
-        }
-    }
-    writer.close().await
 }

@@ -12,9 +12,9 @@ use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Runtime, Transmit};
 
-use super::link::{self, Carrying, Links, Received};
+use super::link::{self, Carrying, Links};
 use super::{HEAD_START, IceTcp};
-use crate::streams::{StreamListener, Streams};
+use crate::streams::{Received, StreamListener, Streams};
 
 /// What has come over streams and wasn't taken yet. Beyond it, streams are read no further.
 const INBOUND: usize = 128;

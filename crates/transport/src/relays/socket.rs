@@ -11,8 +11,9 @@ use futures::channel::mpsc;
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Runtime, Transmit};
 
 use super::ledger::{Destination, Standing};
-use super::stream::{Link, Received};
+use super::stream::Link;
 use super::{Relays, stand_in};
+use crate::streams::Received;
 
 /// What has come over streams and wasn't taken yet. Beyond it, streams are read no further.
 const INBOUND: usize = 128;

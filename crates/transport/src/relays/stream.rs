@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
-use futures::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use futures::{SinkExt as _, StreamExt as _, pin_mut};
+use futures::io::AsyncReadExt as _;
+use futures::{SinkExt as _, pin_mut};
 use visavis_stun::framing::{Frames, MAX_FRAME_BYTES, write};
 use visavis_stun::{Carrier, Class, Message, TransactionId};
 use webrtc::runtime::Runtime;
 
 use super::ledger::{Destination, Standing};
 use super::{HEAD_START, Relays};
-use crate::streams::{Stream, StreamServer};
+use crate::streams::{Received, Stream, StreamServer, send_all};
 
 /// Datagrams that wait for a slow stream, a quarter of a second of video. More are dropped, as a full queue on a path of
 /// datagrams would: the sender has to see that it is too fast.
@@ -28,13 +28,6 @@ const READ: usize = 16 * 1024;
 const RECENT: usize = 8;
 /// How often one that is being challenged over datagrams is waited for once more.
 const WAITS: usize = 3;
-
-/// What came.
-#[derive(Debug)]
-pub(super) struct Received {
-    pub(super) from: SocketAddr,
-    pub(super) datagram: Vec<u8>,
-}
 
 /// The way into a stream. Dropping it closes the stream once all is written.
 #[derive(Debug)]
@@ -151,7 +144,7 @@ impl Task {
         datagrams: mpsc::Receiver<Vec<u8>>,
         arrivals: mpsc::Sender<Received>,
     ) -> io::Result<()> {
-        let (out, back) = (send_all(stream.writer, datagrams), self.receive_all(stream.reader, arrivals));
+        let (out, back) = (send_all(stream.writer, datagrams, write), self.receive_all(stream.reader, arrivals));
         pin_mut!(out, back);
         match select(out, back).await {
             Either::Left((ended, _)) | Either::Right((ended, _)) => ended,
@@ -180,26 +173,4 @@ impl Task {
             }
         }
     }
-}
-
-async fn send_all(
-    mut writer: Box<dyn futures::io::AsyncWrite + Send + Unpin>,
-    mut datagrams: mpsc::Receiver<Vec<u8>>,
-) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    while let Some(datagram) = datagrams.next().await {
-        bytes.clear();
-        // What has no length of its own would spoil the stream; only checks and media of ours come this way.
-        let mut any = write(&datagram, &mut bytes);
-        while bytes.len() < READ
-            && let Ok(datagram) = datagrams.try_recv()
-        {
-            any |= write(&datagram, &mut bytes);
-        }
-        if any {
-            writer.write_all(&bytes).await?;
-            writer.flush().await?;
-        }
-    }
-    writer.close().await
 }
